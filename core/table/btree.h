@@ -71,7 +71,7 @@ class BTree {
   static constexpr std::size_t kDepthMax = 16;
 
   struct Level {
-    BTreeInner* inner;
+    const BTreeInner* inner;
     std::size_t index;
   };
 
@@ -84,7 +84,8 @@ class BTree {
     [[nodiscard]] std::span<KeyNode* const> next_run();
 
    private:
-    void enter_leaf(const BTreeNode* node);
+    /// To the leftmost leaf below `node`.
+    void descend(const BTreeNode* node);
 
     std::array<Level, kDepthMax> path_;
     std::size_t depth_ = 0;

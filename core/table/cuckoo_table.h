@@ -106,6 +106,7 @@ class CuckooTable {
   void migrate(std::size_t buckets);
   void migrate_bucket(CuckooLayout& layout, std::size_t number);
   void finish_growth(CuckooLayout* grown);
+  void retire_drained_piece();
   void housekeep();
 
   const base::SipKey key_;
