@@ -25,8 +25,10 @@ namespace synod::client {
 /// readEnd after each reply; the count starts anew there.
 class MessageTransport final : public apache::thrift::transport::TBufferedTransport {
  public:
-  explicit MessageTransport(std::shared_ptr<apache::thrift::transport::TTransport> inner)
-      : TBufferedTransport(std::move(inner), kBufferBytes, unlimited()) {}
+  explicit MessageTransport(
+      std::shared_ptr<apache::thrift::transport::TTransport> inner,
+      std::shared_ptr<apache::thrift::TConfiguration> limits_of_a_message = unlimited())
+      : TBufferedTransport(std::move(inner), kBufferBytes, std::move(limits_of_a_message)) {}
 
   std::uint32_t readEnd() override {
     resetConsumedMessageSize();
