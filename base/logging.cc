@@ -5,8 +5,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <memory>
 #include <unistd.h>
+#include <memory>
 #include <vector>
 
 namespace synod::base {
@@ -34,7 +34,9 @@ struct Sink {
   std::shared_ptr<spdlog::logger> logger;
   bool json = false;
 
-  Sink() : logger(std::make_shared<spdlog::logger>("synod", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  Sink()
+      : logger(std::make_shared<spdlog::logger>(
+            "synod", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %L %t %v");
   }
 };
