@@ -3,7 +3,9 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace synod::base {
 
