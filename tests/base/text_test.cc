@@ -12,6 +12,7 @@ namespace {
 
 TEST(Text, ConcatJoinsStringsAndNumbers) {
   EXPECT_EQ(concat("slot ", 7, " of ", std::string("g"), " ", -1, " ", 1.5), "slot 7 of g -1 1.5");
+  EXPECT_EQ(concat(std::string_view("view"), "/", std::string_view()), "view/");
   EXPECT_EQ(concat(), "");
 }
 
