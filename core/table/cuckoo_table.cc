@@ -104,9 +104,9 @@ void CuckooTable::find_batch(std::span<const KeyRef> refs, std::span<KeyNode*> o
 void CuckooTable::find_group(std::span<const KeyRef> refs, KeyNode** out) const {
   std::array<std::uint64_t, kBatch> hashes;
   std::array<const CuckooBucket*, 2 * kBatch> buckets;
-  std::array<std::uint64_t, 2 * kBatch> words;
-  std::array<std::uint8_t, 2 * kBatch> tags;
-  std::array<std::uint8_t, 2 * kBatch> masks;
+  std::array<std::uint64_t, 2 * kBatch> words{};
+  std::array<std::uint8_t, 2 * kBatch> tags{};
+  std::array<std::uint8_t, 2 * kBatch> masks{};
   const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < refs.size(); ++i) {
     hashes[i] = hash(refs[i]);

@@ -52,13 +52,13 @@ class ModelDatabase final : public KvDatabase {
       base::Function<bool(base::BytesView, base::BytesView)> row) const override {
     const auto id = id_at(bounds.ns, at);
     if (!id) return ReadKind::kUnknownNamespace;
-    for (const auto& [key, events] : keys_) {
-      if (key.ns != *id || key.space != bounds.space) continue;
-      const int from = base::BytesView(key.key).compare(bounds.begin);
-      if (from < 0 || (from == 0 && !bounds.begin_inclusive)) continue;
+    for (auto it = from(*id, bounds.space, bounds.begin); it != keys_.end(); ++it) {
+      const auto& [key, events] = *it;
+      if (key.ns != *id || key.space != bounds.space) break;
+      if (key.key == bounds.begin && !bounds.begin_inclusive) continue;
       if (bounds.end) {
         const int to = base::BytesView(key.key).compare(*bounds.end);
-        if (to > 0 || (to == 0 && !bounds.end_inclusive)) continue;
+        if (to > 0 || (to == 0 && !bounds.end_inclusive)) break;
       }
       const Event* event = event_at(key, at);
       if (event != nullptr && !row(key.key, event->value)) break;
@@ -83,8 +83,9 @@ class ModelDatabase final : public KvDatabase {
   [[nodiscard]] bool range_changed(NamespaceId ns, Space space, base::BytesView begin,
                                    base::BytesView end, Version after, TimeMs after_clock,
                                    TimeMs now) const override {
-    for (const auto& [key, events] : keys_) {
-      if (!inside(key, ns, space, begin, end)) continue;
+    for (auto it = from(ns, space, begin); it != keys_.end(); ++it) {
+      const auto& [key, events] = *it;
+      if (!inside(key, ns, space, begin, end)) break;
       const Event& newest = events.back();
       if (newest.version > after) return true;
       if (newest.present && newest.expiry != TimeMs(0) && newest.expiry > after_clock &&
@@ -97,8 +98,9 @@ class ModelDatabase final : public KvDatabase {
 
   void visit_present(NamespaceId ns, Space space, base::BytesView begin, base::BytesView end,
                      TimeMs now, base::Function<bool(base::BytesView)> visit) const override {
-    for (const auto& [key, events] : keys_) {
-      if (!inside(key, ns, space, begin, end)) continue;
+    for (auto it = from(ns, space, begin); it != keys_.end(); ++it) {
+      const auto& [key, events] = *it;
+      if (!inside(key, ns, space, begin, end)) break;
       const Event& newest = events.back();
       const bool expired = newest.expiry != TimeMs(0) && newest.expiry <= now;
       if (newest.present && !expired && !visit(key.key)) return;
@@ -144,6 +146,10 @@ class ModelDatabase final : public KvDatabase {
                      base::BytesView end) {
     return key.ns == ns && key.space == space && key.key >= begin &&
            (end.empty() || key.key < end);
+  }
+  [[nodiscard]] std::map<Key, std::vector<Event>>::const_iterator from(
+      NamespaceId ns, Space space, base::BytesView begin) const {
+    return keys_.lower_bound(Key{ns, space, base::Bytes(begin)});
   }
   [[nodiscard]] std::optional<NamespaceId> id_at(std::string_view ns, Version at) const {
     const auto name = names_.find(canonical_namespace(ns));
