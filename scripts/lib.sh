@@ -13,7 +13,10 @@ packages=(
   clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck
 )
 
-export CCACHE_DIR="${CCACHE_DIR:-$root/.cache/ccache}"
+# The compiler cache is the user's, shared by all clones; without a home it lies in this one.
+if [[ -z "${CCACHE_DIR:-}" && ! -w "${HOME:-/nonexistent}" ]]; then
+  export CCACHE_DIR="$root/.cache/ccache"
+fi
 export CCACHE_BASEDIR="$root"
 export CCACHE_NOHASHDIR=1
 
@@ -90,6 +93,12 @@ build_targets() {
   shift
   configure "$preset" || return 1
   ninja -C "build/$preset" -j "$(jobs_max)" "$@"
+}
+
+# The names CMake gave to what can be built.
+target_names() {
+  configure "$1" || return 1
+  ninja -C "build/$1" -t targets all | sed -n 's/^\([A-Za-z0-9_-]*\): phony$/\1/p' | sort -u
 }
 
 # Every C++ file of the project, NUL-separated, without anything generated.

@@ -29,8 +29,8 @@ HOMES = {
     "thrift/": {"thrift", "server/thrift", "client", "tests"},
     "cereal/": {"base"},
     "spdlog/": {"base"},
-    "absl/": {"base", "tests/bench"},
-    "libcuckoo/": {"tests/bench"},
+    "absl/": {"base", "tests"},  # tests and benchmarks measure against them
+    "libcuckoo/": {"tests"},
     "toml++/": {"server/config"},
     "CLI/": {"server", "client"},
     "gtest/": {"tests"},
