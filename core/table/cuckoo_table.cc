@@ -40,6 +40,7 @@ CuckooTable::CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t ini
       std::bit_ceil(std::max(kBucketsMin, initial_capacity / (CuckooBucket::kSlots - 1) + 1));
   layout->shift = 64 - static_cast<unsigned>(std::countr_zero(layout->bucket_count));
   layout->main = allocate_cuckoo_buckets(layout->bucket_count);
+  advise_huge_pages(layout->main, layout->bucket_count);
   memory_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
   layout_.store(layout, std::memory_order_release);
 }
@@ -104,9 +105,9 @@ void CuckooTable::find_batch(std::span<const KeyRef> refs, std::span<KeyNode*> o
 void CuckooTable::find_group(std::span<const KeyRef> refs, KeyNode** out) const {
   std::array<std::uint64_t, kBatch> hashes;
   std::array<const CuckooBucket*, 2 * kBatch> buckets;
-  std::array<std::uint64_t, 2 * kBatch> words;
-  std::array<std::uint8_t, 2 * kBatch> tags;
-  std::array<std::uint8_t, 2 * kBatch> masks;
+  std::array<std::uint64_t, 2 * kBatch> words{};
+  std::array<std::uint8_t, 2 * kBatch> tags{};
+  std::array<std::uint8_t, 2 * kBatch> masks{};
   const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < refs.size(); ++i) {
     hashes[i] = hash(refs[i]);
