@@ -86,6 +86,7 @@ void CuckooTable::finish_growth(CuckooLayout* grown) {
   layout->main = grown->next;
   layout->bucket_count = 2 * grown->bucket_count;
   layout->shift = grown->shift - 1;
+  advise_huge_pages(layout->main, layout->bucket_count);
   layout_.store(layout, std::memory_order_release);
   drained_ = reinterpret_cast<std::byte*>(grown->main);
   drained_bytes_ = grown->bucket_count * sizeof(CuckooBucket);

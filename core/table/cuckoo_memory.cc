@@ -31,8 +31,6 @@ void* map_aligned(std::size_t bytes) {
   if (before != 0) unmap(begin, before);
   const std::size_t after = kCuckooPieceBytes - before;
   if (after != 0) unmap(begin + before + bytes, after);
-  // Advice only: without huge pages the table is right and slower.
-  static_cast<void>(madvise(begin + before, bytes, MADV_HUGEPAGE));
   return begin + before;
 }
 
@@ -45,6 +43,12 @@ CuckooBucket* allocate_cuckoo_buckets(std::size_t count) {
   SYNOD_ASSERT(memory != nullptr, kMemoryReason);
   std::memset(memory, 0, bytes);
   return static_cast<CuckooBucket*>(memory);
+}
+
+void advise_huge_pages(CuckooBucket* buckets, std::size_t count) {
+  const std::size_t bytes = count * sizeof(CuckooBucket);
+  // Advice only: without huge pages the table is right and slower.
+  if (bytes >= kCuckooPieceBytes) static_cast<void>(madvise(buckets, bytes, MADV_HUGEPAGE));
 }
 
 void free_cuckoo_buckets(void* start, std::size_t bytes) {

@@ -11,8 +11,12 @@ namespace synod::core {
 /// kernel fills pages on first touch, so neither growing nor freeing is one long pause.
 inline constexpr std::size_t kCuckooPieceBytes = std::size_t{2} << 20;
 
-/// All buckets empty. `count` is a power of two.
+/// All buckets empty, in small pages at first. `count` is a power of two.
 [[nodiscard]] CuckooBucket* allocate_cuckoo_buckets(std::size_t count);
+
+/// Asks for huge pages in a large array. Before the first touch each fault fills a whole one, which
+/// can take milliseconds; afterwards the kernel gathers pages in the background.
+void advise_huge_pages(CuckooBucket* buckets, std::size_t count);
 
 /// Frees a whole array, or the end of a large one that starts on a piece.
 void free_cuckoo_buckets(void* start, std::size_t bytes);

@@ -40,6 +40,7 @@ CuckooTable::CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t ini
       std::bit_ceil(std::max(kBucketsMin, initial_capacity / (CuckooBucket::kSlots - 1) + 1));
   layout->shift = 64 - static_cast<unsigned>(std::countr_zero(layout->bucket_count));
   layout->main = allocate_cuckoo_buckets(layout->bucket_count);
+  advise_huge_pages(layout->main, layout->bucket_count);
   memory_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
   layout_.store(layout, std::memory_order_release);
 }

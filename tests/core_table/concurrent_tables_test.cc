@@ -22,7 +22,7 @@ namespace {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr std::size_t kWrites = 300'000;
 #else
-constexpr std::size_t kWrites = 500'000;
+constexpr std::size_t kWrites = 200'000;
 #endif
 constexpr int kReaders = 3;
 
