@@ -37,8 +37,11 @@ base::Result<std::unique_ptr<Standalone>> Standalone::open(StandaloneSeams seams
 
 base::Status Standalone::recover() {
   SYNOD_ASSIGN_OR_RETURN(auto directory,
-                         storage::DataDirectory::open(seams_.files, options_.directory,
-                                                      options_.node.node_id, seams_.random.fork()));
+                         storage::DataDirectory::open(
+                             seams_.files, options_.directory,
+                             storage::DirectoryNodeId(static_cast<std::uint64_t>(
+                                 options_.node.node_id)),
+                             seams_.random.fork(), seams_.commit.clock()));
   data_directory_ = std::make_unique<storage::DataDirectory>(std::move(directory));
   SYNOD_ASSIGN_OR_RETURN(const auto last_run,
                          read_run_record(seams_.files, options_.directory));
@@ -186,7 +189,7 @@ base::Status Standalone::close() {
 void Standalone::status(base::Function<void(StandaloneStatus)> done) {
   seams_.commit.post([this, done = std::move(done)]() mutable {
     StandaloneStatus status;
-    status.cluster_id = data_directory_->cluster_id();
+    status.cluster_id = data_directory_->identity().cluster_id_hex();
     status.backend = backend_->name();
     status.durability = options_.pipeline.durability;
     status.newest_version = database_->state().newest_version();
