@@ -7,9 +7,9 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 
-#include <atomic>
 #include <cstdarg>
 #include <cstdio>
+#include <mutex>
 
 #include "base/logging.h"
 #include "base/text.h"
@@ -31,7 +31,9 @@ rocksdb::Slice to_slice(BytesView bytes) { return {bytes.data(), bytes.size()}; 
 Status from_rocksdb(const rocksdb::Status& status) {
   if (status.ok()) return Status();
   StatusCode code = StatusCode::kIoError;
-  if (status.IsNoSpace()) code = StatusCode::kNoSpace;
+  if (status.IsNoSpace() || status.ToString().find(kNoSpaceText) != std::string::npos) {
+    code = StatusCode::kNoSpace;
+  }
   if (status.IsCorruption()) code = StatusCode::kCorruption;
   if (status.IsInvalidArgument() || status.IsNotSupported()) code = StatusCode::kInvalidArgument;
   if (status.IsShutdownInProgress()) code = StatusCode::kClosed;
@@ -39,18 +41,31 @@ Status from_rocksdb(const rocksdb::Status& status) {
   return Status(code, base::concat("rocksdb: ", status.ToString()));
 }
 
-/// Remembers that RocksDB stopped writing in the background, so that the next write tries again.
+/// Remembers why RocksDB stopped writing in the background, so that the next write tries again.
+/// Thread-safe.
 class BackgroundErrors final : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
-    stopped_.store(true);
     base::log_warning("storage", base::concat("rocksdb paused: ", error->ToString()));
+    const std::lock_guard lock(mutex_);
+    reason_ = from_rocksdb(*error);
   }
-  [[nodiscard]] bool stopped() const { return stopped_.load(); }
-  void clear() { stopped_.store(false); }
+  /// With its own files RocksDB recovers from a full disk by itself.
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
+    if (info.new_bg_error.ok()) clear();
+  }
+  [[nodiscard]] Status reason() const {
+    const std::lock_guard lock(mutex_);
+    return reason_;
+  }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    reason_ = Status();
+  }
 
  private:
-  std::atomic<bool> stopped_{false};
+  mutable std::mutex mutex_;
+  Status reason_;
 };
 
 /// RocksDB's own log, where it may not write LOG files: warnings and errors only.
@@ -163,8 +178,10 @@ class RocksdbBackend final : public StorageBackend {
 
  private:
   Status resume_if_stopped() {
-    if (!errors_->stopped()) return Status();
+    const Status reason = errors_->reason();
+    if (reason.ok()) return Status();
     const rocksdb::Status status = db_->Resume();
+    if (status.IsBusy()) return reason;  // RocksDB's own recovery is under way.
     if (!status.ok()) return from_rocksdb(status);
     errors_->clear();
     base::log_info("storage", "rocksdb resumed");

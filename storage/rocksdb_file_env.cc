@@ -21,10 +21,9 @@ IOStatus to_rocksdb(const Status& status) {
   switch (status.code()) {
     case StatusCode::kNotFound:
       return IOStatus::PathNotFound(status.message());
-    case StatusCode::kNoSpace:
-      return IOStatus::NoSpace(status.message());
     default: {
-      IOStatus error = IOStatus::IOError(status.message());
+      const bool full = status.code() == StatusCode::kNoSpace;
+      IOStatus error = IOStatus::IOError((full ? kNoSpaceText : "") + status.message());
       error.SetRetryable(true);
       return error;
     }

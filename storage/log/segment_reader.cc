@@ -92,8 +92,9 @@ Status SegmentScanner::run() {
         const BytesView payload = payload_;
         const BytesView summary = payload.substr(kFrameHeadBytes, head_.summary_bytes);
         finish_damage();
-        SYNOD_RETURN_IF_ERROR(
-            frame_({next_, summary, payload.substr(head_.payload_bytes() - head_.body_bytes)}));
+        const BytesView body =
+            payload.substr(head_.payload_bytes() - head_.body_bytes, head_.body_bytes);
+        SYNOD_RETURN_IF_ERROR(frame_({next_, summary, body}));
         last_summary_ = summary;
         offset_ += frame_disk_bytes(head_.payload_bytes());
         next_ = next_.next();
