@@ -91,6 +91,22 @@ TEST(ConfigToml, ControlCharactersDoNotGetIntoPaths) {
   EXPECT_TRUE(contains(error_of("[log]\nfile = \"a\\nb\"\n"), "control characters"));
 }
 
+// Found by config_fuzz: the library's parser fails an assertion on these.
+TEST(ConfigToml, JunkWhereAKeyMustBeIsAnErrorWithItsLine) {
+  EXPECT_EQ(error_of("[server]\nport = 1\n[$server]\n"),
+            "synod.toml:3: malformed TOML: a key must follow");
+  EXPECT_TRUE(error_of("[~").starts_with("synod.toml:1: "));
+  EXPECT_TRUE(error_of("[server]\n\xc3\xa4 = 1\n").starts_with("synod.toml:2: "));
+  EXPECT_TRUE(error_of("[\xef\xbb\xbfserver]\n").starts_with("synod.toml:1: "));
+}
+
+TEST(ConfigToml, ControlCharactersAreRefusedBeforeParsing) {
+  EXPECT_TRUE(error_of("[server]\nport = 1\n[\vserver]\n").starts_with("synod.toml:3: "));
+  EXPECT_TRUE(error_of("\x7f").starts_with("synod.toml:1: "));
+  EXPECT_TRUE(error_of(std::string(1, '\0')).starts_with("synod.toml:1: "));
+  EXPECT_EQ(error_of("[server]\r\n\tport = 1\r\n"), "");
+}
+
 TEST(ConfigToml, SyntaxErrorsAndDuplicatesNameTheirLine) {
   EXPECT_TRUE(error_of("[server]\nport = = 1\n").starts_with("synod.toml:2: "));
   EXPECT_TRUE(error_of("[server]\nport = 1\nport = 2\n").starts_with("synod.toml:3: "));
