@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/suite/model_store.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace synod::suite {
@@ -36,6 +37,9 @@ base::Bytes stamped(base::Bytes buffer, std::int64_t version, std::uint16_t orde
 }
 
 base::Bytes shifted_key(base::Bytes key, std::int64_t offset) {
+  // Beyond this nobody asks what the result is, only that there is one.
+  constexpr std::int64_t kOffsetMax = 100'000;
+  offset = std::clamp(offset, -kOffsetMax, kOffsetMax);
   for (; offset > 0; --offset) {
     const std::size_t last = key.find_last_not_of('\xff');
     if (key.empty()) {
@@ -202,7 +206,7 @@ std::optional<ModelStore::Failure> ModelStore::check_shape(const api::Operation&
         "INCREMENT", "APPEND", "EXPIRE", "PERSIST", "CLEAR_RANGE"}) {
     if (type == known) return std::nullopt;
   }
-  return invalid("Unknown operation type: " + type);
+  return invalid("Unknown operation type: " + base::escape(type));
 }
 
 std::optional<base::Bytes> ModelStore::value_now(const Key& key, const Pending& pending) const {
