@@ -101,10 +101,9 @@ base::Bytes btree_separator(const KeyRef& left, const KeyRef& right) {
 }
 
 int BTreeNode::compare_common(const BTreeKey& key) const {
-  const int order = std::memcmp(key.head.data(), common.data(), skip);
-  // Equal with the padding only: the key ends inside the common bytes and is below all entries.
-  if (order == 0 && key.size() < skip) return -1;
-  return order;
+  // A key that ends inside the common bytes may be equal by its padding; its prefix is then 0, and
+  // the comparison with the entries of that prefix puts it before all.
+  return std::memcmp(key.head.data(), common.data(), skip);
 }
 
 std::uint64_t BTreeNode::rebase(std::uint64_t prefix, std::size_t new_skip) const {

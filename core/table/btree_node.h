@@ -46,8 +46,8 @@ struct BTreeNode {
   bool is_leaf = false;
   std::array<char, BTreeKey::kCommonMax> common{};
 
-  /// Negative, 0 or positive: the key is below all strings that start with the common bytes,
-  /// starts with them itself, or is above.
+  /// Negative, 0 or positive: the key, zero-padded, is below all strings that start with the
+  /// common bytes, starts with them itself, or is above.
   [[nodiscard]] int compare_common(const BTreeKey& key) const;
   /// Prefix `prefix` of this node as a node with the shorter `new_skip` would have it.
   [[nodiscard]] std::uint64_t rebase(std::uint64_t prefix, std::size_t new_skip) const;
