@@ -12,6 +12,10 @@
 namespace synod::core {
 namespace {
 
+/// Far beyond any real log or clock; below it no arithmetic on versions and times can overflow.
+constexpr Version kVersionMax(std::int64_t{1} << 62);
+constexpr TimeMs kStampMax(std::int64_t{1} << 61);
+
 Outcome conflict(ConflictDetail detail, std::string message) {
   Outcome outcome = refused(OutcomeCode::kConflict, std::move(message));
   outcome.detail = detail;
@@ -42,14 +46,18 @@ ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operat
 Outcome KvServiceCore::run(Execution& execution) {
   ReplicatedState& state = database_.state();
   const KvOperation& operation = execution.operation;
+  if (operation.stamp > kStampMax || state.newest_version() >= kVersionMax.next()) {
+    return refused(OutcomeCode::kInvalidOperation, "Stamp or version out of range");
+  }
   if (operation.kind == OperationKind::kPolicy) {
     if (!operation.policy || !state.set_policy(*operation.policy)) {
       return refused(OutcomeCode::kInvalidOperation, "Invalid policy");
     }
   }
   if (operation.kind == OperationKind::kResume) {
-    if (operation.resume_version < state.newest_version()) {
-      return refused(OutcomeCode::kInvalidOperation, "Resume below the newest version");
+    if (operation.resume_version < state.newest_version() ||
+        operation.resume_version > kVersionMax) {
+      return refused(OutcomeCode::kInvalidOperation, "Resume outside the range of versions");
     }
     execution.version = operation.resume_version.next();
   }

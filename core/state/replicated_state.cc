@@ -66,7 +66,7 @@ bool ReplicatedState::set_policy(const Policy& policy) {
   if (has_policy_) {
     if (policy.hash_seed != policy_.hash_seed) return false;
   } else {
-    SYNOD_ASSERT(newest_version_ == Version(0), "the first operation of a store is its policy");
+    if (newest_version_ != Version(0)) return false;  // The first operation is the policy.
     hasher_owner_ = std::make_unique<StateHasher>(policy.hash_seed);
     hasher_ = hasher_owner_.get();
     marks_hash_ = StateHash();
