@@ -117,9 +117,13 @@ class SimFile final : public File {
     return disk_.begin_io(action, path_);
   }
   void show_medium(std::uint64_t offset, char* out, std::size_t count) const {
-    for (std::uint64_t at = offset; at < offset + count; ++at) {
-      if (!node_->stale.contains(at / kSectorBytes)) continue;
-      out[at - offset] = at < node_->durable.size() ? node_->durable[at] : '\0';
+    const auto begin = node_->stale.lower_bound(offset / kSectorBytes);
+    for (auto sector = begin; sector != node_->stale.end(); ++sector) {
+      const std::uint64_t from = std::max(offset, *sector * kSectorBytes);
+      const std::uint64_t to = std::min(offset + count, (*sector + 1) * kSectorBytes);
+      for (std::uint64_t at = from; at < to; ++at) {
+        out[at - offset] = at < node_->durable.size() ? node_->durable[at] : '\0';
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -53,8 +54,7 @@ inline TestLog open_log(FileSystem& files, const LogOptions& options = small_seg
   return opened;
 }
 
-/// The frame a test writes under this number: contents and length depend on it alone.
-inline SeenFrame frame_number(std::uint64_t seq) {
+inline SeenFrame make_frame(std::uint64_t seq) {
   base::Random random(seq);
   SeenFrame frame;
   frame.seq = seq;
@@ -64,6 +64,14 @@ inline SeenFrame frame_number(std::uint64_t seq) {
   // Every third body is all zero bytes: the hard case for telling torn from written.
   for (char& byte : frame.body) byte = seq % 3 == 0 ? '\0' : static_cast<char>(random.next());
   return frame;
+}
+
+/// The frame a test writes under this number: contents and length depend on it alone. Made once:
+/// the crash tests ask for the same frames a hundred thousand times.
+inline const SeenFrame& frame_number(std::uint64_t seq) {
+  static std::map<std::uint64_t, SeenFrame> frames;
+  const auto found = frames.find(seq);
+  return found != frames.end() ? found->second : frames.emplace(seq, make_frame(seq)).first->second;
 }
 
 inline base::Status append_frame(SegmentedLog& log, const SeenFrame& frame) {
