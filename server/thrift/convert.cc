@@ -116,61 +116,79 @@ base::Status fill_increment(const api::Operation& operation, core::Step& step) {
   return {};
 }
 
-/// What a type of operation becomes; the fields that all share are filled already.
+std::optional<core::StepKind> kind_of(const std::string& type) {
+  using core::StepKind;
+  static constexpr std::pair<std::string_view, StepKind> kTypes[] = {
+      {"set", StepKind::kSet},
+      {"delete", StepKind::kDelete},
+      {"SET_VERSIONSTAMPED_KEY", StepKind::kSetStampedKey},
+      {"SET_VERSIONSTAMPED_VALUE", StepKind::kSetStampedValue},
+      {"CHECK_VERSION", StepKind::kCheckVersion},
+      {"INCREMENT", StepKind::kIncrement},
+      {"APPEND", StepKind::kAppend},
+      {"EXPIRE", StepKind::kExpire},
+      {"PERSIST", StepKind::kPersist},
+      {"CLEAR_RANGE", StepKind::kClearRange},
+  };
+  for (const auto& [word, kind] : kTypes) {
+    if (word == type) return kind;
+  }
+  return std::nullopt;
+}
+
+base::Status fill_stamped_key(const api::Operation& operation, const core::Step& step) {
+  SYNOD_RETURN_IF_ERROR(require_value(operation, "Versionstamped key operation missing value"));
+  SYNOD_RETURN_IF_ERROR(require_ttl(operation, false));
+  return require_stamp(operation.key, step.flags, "Versionstamped key");
+}
+
+base::Status fill_stamped_value(const api::Operation& operation, const core::Step& step) {
+  SYNOD_RETURN_IF_ERROR(
+      require_value(operation, "Versionstamped value operation missing value prefix"));
+  SYNOD_RETURN_IF_ERROR(require_ttl(operation, false));
+  return require_stamp(operation.value, step.flags, "Versionstamped value");
+}
+
+base::Status fill_check(const api::Operation& operation, core::Step& step) {
+  if (!operation.__isset.expected_version) {
+    return invalid("Check version operation missing expected_version");
+  }
+  step.number = operation.expected_version;
+  return {};
+}
+
+/// What the kind asks for beyond the fields that all share, which are filled already.
 base::Status fill_step(const api::Operation& operation, core::Step& step) {
-  const std::string& type = operation.type;
-  if (type == "set") {
-    step.kind = core::StepKind::kSet;
-    SYNOD_RETURN_IF_ERROR(require_ttl(operation, false));
-    return require_value(operation, "Set operation missing value");
+  const auto kind = kind_of(operation.type);
+  if (!kind.has_value()) {
+    return invalid(base::concat("Unknown operation type: ", printable(operation.type)));
   }
-  if (type == "delete") {
-    step.kind = core::StepKind::kDelete;
-    step.value.clear();
-    return {};
+  step.kind = *kind;
+  switch (*kind) {
+    case core::StepKind::kSet:
+      SYNOD_RETURN_IF_ERROR(require_ttl(operation, false));
+      return require_value(operation, "Set operation missing value");
+    case core::StepKind::kDelete:
+      step.value.clear();
+      return {};
+    case core::StepKind::kSetStampedKey:
+      return fill_stamped_key(operation, step);
+    case core::StepKind::kSetStampedValue:
+      return fill_stamped_value(operation, step);
+    case core::StepKind::kCheckVersion:
+      return fill_check(operation, step);
+    case core::StepKind::kIncrement:
+      return fill_increment(operation, step);
+    case core::StepKind::kAppend:
+      return require_value(operation, "Append operation missing value");
+    case core::StepKind::kExpire:
+      return require_ttl(operation, true);
+    case core::StepKind::kClearRange:
+      step.end_key = operation.end_key;
+      return {};
+    default:
+      return {};
   }
-  if (type == "SET_VERSIONSTAMPED_KEY") {
-    step.kind = core::StepKind::kSetStampedKey;
-    SYNOD_RETURN_IF_ERROR(require_value(operation, "Versionstamped key operation missing value"));
-    SYNOD_RETURN_IF_ERROR(require_ttl(operation, false));
-    return require_stamp(operation.key, step.flags, "Versionstamped key");
-  }
-  if (type == "SET_VERSIONSTAMPED_VALUE") {
-    step.kind = core::StepKind::kSetStampedValue;
-    SYNOD_RETURN_IF_ERROR(
-        require_value(operation, "Versionstamped value operation missing value prefix"));
-    SYNOD_RETURN_IF_ERROR(require_ttl(operation, false));
-    return require_stamp(operation.value, step.flags, "Versionstamped value");
-  }
-  if (type == "CHECK_VERSION") {
-    step.kind = core::StepKind::kCheckVersion;
-    step.number = operation.expected_version;
-    return operation.__isset.expected_version
-               ? base::Status()
-               : invalid("Check version operation missing expected_version");
-  }
-  if (type == "INCREMENT") {
-    step.kind = core::StepKind::kIncrement;
-    return fill_increment(operation, step);
-  }
-  if (type == "APPEND") {
-    step.kind = core::StepKind::kAppend;
-    return require_value(operation, "Append operation missing value");
-  }
-  if (type == "EXPIRE") {
-    step.kind = core::StepKind::kExpire;
-    return require_ttl(operation, true);
-  }
-  if (type == "PERSIST") {
-    step.kind = core::StepKind::kPersist;
-    return {};
-  }
-  if (type == "CLEAR_RANGE") {
-    step.kind = core::StepKind::kClearRange;
-    step.end_key = operation.end_key;
-    return {};
-  }
-  return invalid(base::concat("Unknown operation type: ", printable(type)));
 }
 
 base::Status fill_token(const api::AtomicCommitRequest& request, core::KvOperation& out) {
@@ -298,35 +316,38 @@ std::string printable(const std::string& text, std::size_t bytes_max) {
   return base::escape(text, bytes_max);
 }
 
+std::string message_text(const std::string& message) { return printable(message, 1024); }
+
 std::string read_error(OutcomeCode code, const std::string& message, const std::string& ns) {
   constexpr const char* kPrefix = "Database error: Read operation failed: Database error: ";
   if (code == OutcomeCode::kUnknownNamespace) {
     return base::concat(kPrefix, "Column family '", printable(ns), "' not found");
   }
-  return base::concat(kPrefix, message);
+  return base::concat(kPrefix, message_text(message));
 }
 
 std::string write_error(const char* what, const core::Outcome& outcome) {
   // Old clients show these texts as they are; who leads stands in the router's message.
   if (outcome.code == OutcomeCode::kNotLeader || outcome.code == OutcomeCode::kNoQuorum) {
-    return outcome.message;
+    return message_text(outcome.message);
   }
-  return base::concat(what, " failed: ", outcome.message);
+  return base::concat(what, " failed: ", message_text(outcome.message));
 }
 
 std::string commit_error(const core::Outcome& outcome) {
+  std::string message = message_text(outcome.message);
   switch (outcome.code) {
     case OutcomeCode::kConflict:
-      return outcome.message.empty() ? "Transaction conflict"
-                                     : base::concat("Transaction conflict: ", outcome.message);
+      return message.empty() ? "Transaction conflict"
+                             : base::concat("Transaction conflict: ", message);
     case OutcomeCode::kTimeout:
       return "Transaction timed out";
     case OutcomeCode::kInvalidOperation:
     case OutcomeCode::kNotLeader:
     case OutcomeCode::kNoQuorum:
-      return outcome.message;
+      return message;
     default:
-      return base::concat("Commit failed: ", outcome.message);
+      return base::concat("Commit failed: ", message);
   }
 }
 

@@ -45,6 +45,8 @@ inline constexpr std::size_t kVersionstampBytes = 10;
 /// strings, which some clients refuse to decode otherwise.
 [[nodiscard]] std::string printable(const std::string& text, std::size_t bytes_max = 256);
 
+/// A message of core or router as clients get it.
+[[nodiscard]] std::string message_text(const std::string& message);
 /// The `error` of a failed read, write or commit.
 [[nodiscard]] std::string read_error(core::OutcomeCode code, const std::string& message,
                                      const std::string& ns);

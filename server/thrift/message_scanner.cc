@@ -12,6 +12,7 @@ constexpr std::uint8_t kCompactId = 0x82;
 constexpr std::uint8_t kCompactVersion = 1;
 constexpr std::size_t kFrameHeader = 4;
 constexpr std::size_t kVarintMax = 10;
+constexpr std::uint8_t kBinaryTypeMax = 17;
 
 bool is_binary_start(std::uint8_t first, std::uint8_t second) {
   return first == 0x80 && second == 0x01;
@@ -248,6 +249,9 @@ MessageScanner::Walk MessageScanner::binary_container(bool map) {
   const std::uint64_t count = base::load_be32(bytes_.data() + next_ + types);
   const Kind first = binary_kind(byte(next_));
   const Kind second = map ? binary_kind(byte(next_ + 1)) : first;
+  if (byte(next_) > kBinaryTypeMax || byte(next_ + types - 1) > kBinaryTypeMax) {
+    return refuse("a container of an unknown type");
+  }
   if (const Walk walk = skip(types + 4); walk != Walk::kOn) return walk;
   return open_container(map ? 2 * count : count, first, second);
 }
@@ -277,7 +281,7 @@ MessageScanner::Walk MessageScanner::compact_container(bool map) {
 }
 
 MessageScanner::Walk MessageScanner::open_container(std::uint64_t count, Kind first, Kind second) {
-  if (count == 0) return Walk::kOn;  // libthrift never looks at the types of nothing
+  if (count == 0) return Walk::kOn;  // writers put any type there
   if (first == Kind::kInvalid || second == Kind::kInvalid) {
     return refuse("a container of an unknown type");
   }

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/assert.h"
+
 namespace synod::server {
 
 ThriftServer::ThriftServer(const net::ServerLimits& limits,
@@ -10,6 +12,8 @@ ThriftServer::ThriftServer(const net::ServerLimits& limits,
                            std::vector<net::Worker*> workers)
     : shared_(std::make_shared<Shared>()),
       server_(limits, std::move(workers), session_factory(shared_)) {
+  SYNOD_ASSERT(limits.message_bytes_max <= (1U << 30),
+               "libthrift counts bytes in 32 bits; configuration allows less");
   shared_->limits = limits;
   shared_->service = std::move(service);
 }

@@ -2,7 +2,9 @@
 #include "server/thrift/thrift_session.h"
 
 #include <thrift/TApplicationException.h>
-#include <thrift/Thrift.h>
+#include <thrift/protocol/TProtocolException.h>
+
+#include <exception>
 
 #include "base/assert.h"
 #include "base/logging.h"
@@ -11,7 +13,7 @@
 namespace synod::server {
 
 using apache::thrift::TApplicationException;
-using apache::thrift::TException;
+using apache::thrift::protocol::TProtocolException;
 
 namespace {
 
@@ -118,6 +120,11 @@ void ThriftSession::refuse(const std::string& reason) {
   drain();
 }
 
+bool ThriftSession::is_well_formed(base::BytesView message) const {
+  MessageScanner walk({limits_.message_bytes_max, limits_.depth_max});
+  return walk.scan(message) == MessageScanner::State::kComplete;
+}
+
 bool ThriftSession::accept(base::BytesView message) {
   if (!format_.has_value()) format_ = scanner_.format();
   if (*format_ != scanner_.format()) {
@@ -128,7 +135,7 @@ bool ThriftSession::accept(base::BytesView message) {
   CallHeader call;
   try {
     call = codec().begin_call(message);
-  } catch (const TException& error) {
+  } catch (const std::exception& error) {
     refuse(base::concat("no header of a call: ", base::escape(error.what())));
     return false;
   }
@@ -142,8 +149,11 @@ bool ThriftSession::accept(base::BytesView message) {
   }
   Slot slot;
   try {
+    if (format_->framed && !is_well_formed(message.substr(4))) {
+      throw TProtocolException(TProtocolException::INVALID_DATA, "the frame holds no message");
+    }
     slot.prepared = method->decode(codec().input(), *format_);
-  } catch (const TException& error) {
+  } catch (const std::exception& error) {
     counters_.undecodable.fetch_add(1, std::memory_order_relaxed);
     codec_.reset();  // it stands inside the broken arguments
     const std::string text = base::escape(error.what(), 256);

@@ -69,6 +69,9 @@ class ThriftSession final : public net::ConnectionHandler {
   void refuse(const std::string& reason);
   /// False if the stream cannot go on.
   [[nodiscard]] bool accept(base::BytesView message);
+  /// The scanner believes a frame's length; what is inside must be walked like any message, as
+  /// libthrift makes enumerators of any type byte it meets.
+  [[nodiscard]] bool is_well_formed(base::BytesView message) const;
   void add_exception(CallHeader call,
                      apache::thrift::TApplicationException::TApplicationExceptionType type,
                      const std::string& text);

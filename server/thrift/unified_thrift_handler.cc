@@ -63,7 +63,7 @@ void UnifiedThriftHandler::getReadVersion(Cob<api::GetReadVersionResponse> cob,
                          out.__set_read_version(ok ? reply.version.value() : 0);
                          out.__set_success(ok);
                          if (!ok) {
-                           out.__set_error(reply.message);
+                           out.__set_error(message_text(reply.message));
                            out.__set_error_code(code_name(reply.code));
                          }
                          cob(out);

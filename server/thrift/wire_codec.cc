@@ -35,6 +35,14 @@ std::unique_ptr<TProtocol> make_protocol(const WireFormat& format,
   return std::make_unique<TCompactProtocolT<Transport>>(transport, strings, containers);
 }
 
+/// The type of a message as it stands on the wire; 0, which is none, if the message is too short.
+int message_type(base::BytesView message, WireFormat::Protocol protocol) {
+  if (protocol == WireFormat::Protocol::kBinary) {
+    return message.size() < 4 ? 0 : static_cast<unsigned char>(message[3]);
+  }
+  return message.size() < 2 ? 0 : static_cast<unsigned char>(message[1]) >> 5;
+}
+
 }  // namespace
 
 WireCodec::WireCodec(const WireFormat& format, const net::ServerLimits& limits)
@@ -46,14 +54,16 @@ WireCodec::WireCodec(const WireFormat& format, const net::ServerLimits& limits)
 
 CallHeader WireCodec::begin_call(base::BytesView message) {
   if (format_.framed) message.remove_prefix(kFrameHeader);
+  // Looked at before libthrift makes an enumerator of whatever the byte holds.
+  const int word = message_type(message, format_.protocol);
+  if (word != TMessageType::T_CALL && word != TMessageType::T_ONEWAY) {
+    throw TApplicationException(TApplicationException::INVALID_MESSAGE_TYPE,
+                                "a client sends calls only");
+  }
   reader_->reset(message);
   CallHeader call;
   TMessageType type{};
   input_->readMessageBegin(call.method, type, call.sequence);
-  if (type != TMessageType::T_CALL && type != TMessageType::T_ONEWAY) {
-    throw TApplicationException(TApplicationException::INVALID_MESSAGE_TYPE,
-                                "a client sends calls only");
-  }
   call.oneway = type == TMessageType::T_ONEWAY;
   return call;
 }
