@@ -10,7 +10,7 @@ namespace synod::base {
 }  // namespace synod::base
 
 /// A programmer error if false. Stays on in release builds; `reason` cites the invariant.
-#define SYNOD_ASSERT(condition, reason)                                             \
-  (static_cast<bool>(condition)                                                     \
-       ? static_cast<void>(0)                                                       \
+#define SYNOD_ASSERT(condition, reason) \
+  (static_cast<bool>(condition)         \
+       ? static_cast<void>(0)           \
        : ::synod::base::assert_failed(__FILE__, __LINE__, #condition, reason))

@@ -20,8 +20,8 @@ inline constexpr std::size_t kPriorityCount = 4;
 /// Invariants
 ///   CH1  size() <= capacity; a push beyond it is refused and changes nothing.
 ///   CH2  Items of one priority leave in the order they came.
-///   CH3  Of every kLowShare pops that pass over waiting items, one takes the least urgent, so
-///        that no priority starves.
+///   CH3  Every kLowShare-th pop starts with one of the less urgent priorities, each in its turn:
+///        whatever the others do, the head of every queue leaves within 3 * kLowShare pops.
 ///
 /// Threads: thread-safe. It does not wake anybody: the producer posts to the consumer's
 /// Dispatcher when `push` says the queue was empty.
@@ -45,9 +45,9 @@ class BoundedChannel {
   [[nodiscard]] std::optional<T> pop() {
     const std::lock_guard lock(mutex_);
     if (size_ == 0) return std::nullopt;
-    const bool least_urgent_turn = ++pops_ % kLowShare == 0;
+    const std::size_t start = ++pops_ % kLowShare == 0 ? next_turn() : 0;
     for (std::size_t i = 0; i < kPriorityCount; ++i) {
-      auto& queue = queues_[least_urgent_turn ? kPriorityCount - 1 - i : i];
+      auto& queue = queues_[(start + i) % kPriorityCount];
       if (queue.empty()) continue;
       std::optional<T> item(std::move(queue.front()));
       queue.pop_front();
@@ -64,10 +64,17 @@ class BoundedChannel {
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
+  /// kLow, kNormal, kHigh, kLow, …
+  std::size_t next_turn() {
+    turn_ = turn_ > 1 ? turn_ - 1 : kPriorityCount - 1;
+    return turn_;
+  }
+
   const std::size_t capacity_;
   mutable std::mutex mutex_;
   std::array<std::deque<T>, kPriorityCount> queues_;
   std::size_t size_ = 0;
+  std::size_t turn_ = 0;
   std::uint32_t pops_ = 0;
 };
 

@@ -89,8 +89,7 @@ using synod::base::Decoder;
 using synod::base::Encoder;
 
 template <class T>
-  requires(std::is_integral_v<T>)
-void CEREAL_SAVE_FUNCTION_NAME(Encoder& ar, const T& value) {
+requires(std::is_integral_v<T>) void CEREAL_SAVE_FUNCTION_NAME(Encoder& ar, const T& value) {
   if constexpr (sizeof(T) == 1) {
     ar.put_bytes(&value, 1);
   } else if constexpr (std::is_signed_v<T>) {
@@ -102,8 +101,7 @@ void CEREAL_SAVE_FUNCTION_NAME(Encoder& ar, const T& value) {
 }
 
 template <class T>
-  requires(std::is_integral_v<T>)
-void CEREAL_LOAD_FUNCTION_NAME(Decoder& ar, T& value) {
+requires(std::is_integral_v<T>) void CEREAL_LOAD_FUNCTION_NAME(Decoder& ar, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     const char byte = ar.take(1)[0];
     if (byte != 0 && byte != 1) Decoder::fail("a boolean is neither 0 nor 1");
@@ -124,13 +122,14 @@ void CEREAL_LOAD_FUNCTION_NAME(Decoder& ar, T& value) {
 }
 
 template <class T>
-  requires(std::is_enum_v<T> && sizeof(T) == 1)
-std::uint8_t CEREAL_SAVE_MINIMAL_FUNCTION_NAME(const Encoder&, const T& value) {
+requires(std::is_enum_v<T> && sizeof(T) == 1) std::uint8_t
+    CEREAL_SAVE_MINIMAL_FUNCTION_NAME(const Encoder&, const T& value) {
   return static_cast<std::uint8_t>(value);
 }
 template <class T>
-  requires(std::is_enum_v<T> && sizeof(T) == 1)
-void CEREAL_LOAD_MINIMAL_FUNCTION_NAME(const Decoder&, T& value, const std::uint8_t& raw) {
+requires(std::is_enum_v<T> &&
+         sizeof(T) == 1) void CEREAL_LOAD_MINIMAL_FUNCTION_NAME(const Decoder&, T& value,
+                                                                const std::uint8_t& raw) {
   value = static_cast<T>(raw);
 }
 

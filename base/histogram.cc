@@ -25,6 +25,10 @@ std::uint64_t Histogram::bucket_ceiling(std::size_t bucket) {
 void Histogram::record(std::uint64_t value) {
   buckets_[bucket_of(value)].fetch_add(1, std::memory_order_relaxed);
   sum_.fetch_add(value, std::memory_order_relaxed);
+  raise_max(value);
+}
+
+void Histogram::raise_max(std::uint64_t value) {
   std::uint64_t seen = max_.load(std::memory_order_relaxed);
   while (value > seen && !max_.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
   }
@@ -36,7 +40,7 @@ void Histogram::merge(const Histogram& other) {
                           std::memory_order_relaxed);
   }
   sum_.fetch_add(other.sum_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  max_.store(std::max(max(), other.max()), std::memory_order_relaxed);
+  raise_max(other.max());
 }
 
 std::uint64_t Histogram::count() const {

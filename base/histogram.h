@@ -25,6 +25,7 @@ class Histogram {
   [[nodiscard]] double mean() const;
 
  private:
+  void raise_max(std::uint64_t value);
   static constexpr std::size_t kLinearBits = 5;
   static constexpr std::size_t kBuckets = (64 - kLinearBits + 1) << kLinearBits;
   static std::size_t bucket_of(std::uint64_t value);

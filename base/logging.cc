@@ -5,8 +5,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <memory>
 #include <unistd.h>
+#include <memory>
 #include <vector>
 
 namespace synod::base {
@@ -34,7 +34,9 @@ struct Sink {
   std::shared_ptr<spdlog::logger> logger;
   bool json = false;
 
-  Sink() : logger(std::make_shared<spdlog::logger>("synod", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  Sink()
+      : logger(std::make_shared<spdlog::logger>(
+            "synod", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %L %t %v");
   }
 };
@@ -44,28 +46,38 @@ Sink& sink() {
   return instance;
 }
 
-std::string json_escape(std::string_view text) {
+// One event is one line, whatever a message holds: nobody can forge a second one.
+std::string one_line(std::string_view text, bool json) {
   std::string out;
   for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += ' ';
-    } else {
-      out += c;
-    }
+    if (json && (c == '"' || c == '\\')) out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return out;
+}
+
+void write(spdlog::level::level_enum level, std::string_view component, std::string_view message) {
+  const Sink& target = sink();
+  if (target.json) {
+    target.logger->log(level, "\"component\":\"{}\",\"msg\":\"{}\"", one_line(component, true),
+                       one_line(message, true));
+  } else {
+    target.logger->log(level, "{}: {}", component, one_line(message, false));
+  }
 }
 
 }  // namespace
 
 void configure_logging(const LogOptions& options) {
   std::vector<spdlog::sink_ptr> sinks{std::make_shared<spdlog::sinks::stderr_sink_mt>()};
+  std::string file_error;
   if (!options.file.empty()) {
-    sinks.push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-        options.file, kLogFileBytesMax, kLogFilesMax));
+    try {
+      sinks.push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+          options.file, kLogFileBytesMax, kLogFilesMax));
+    } catch (const spdlog::spdlog_ex& error) {
+      file_error = error.what();
+    }
   }
   Sink& target = sink();
   target.logger = std::make_shared<spdlog::logger>("synod", sinks.begin(), sinks.end());
@@ -75,21 +87,20 @@ void configure_logging(const LogOptions& options) {
   target.logger->set_pattern(options.json
                                  ? R"({"ts":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","thread":%t,%v})"
                                  : "%Y-%m-%dT%H:%M:%S.%f%z %L %t %v");
+  if (!file_error.empty()) {
+    log_error("log", "only standard error is logged to: " + file_error);
+  }
 }
 
 bool log_enabled(LogLevel level) { return sink().logger->should_log(to_spdlog(level)); }
 
 void log(LogLevel level, std::string_view component, std::string_view message) {
-  if (sink().json) {
-    sink().logger->log(to_spdlog(level), "\"component\":\"{}\",\"msg\":\"{}\"",
-                       json_escape(component), json_escape(message));
-  } else {
-    sink().logger->log(to_spdlog(level), "{}: {}", component, message);
-  }
+  const auto wanted = to_spdlog(level);
+  if (sink().logger->should_log(wanted)) write(wanted, component, message);
 }
 
 void fail_stop(std::string_view component, std::string_view message) {
-  sink().logger->log(spdlog::level::critical, "{}: FAIL-STOP {}", component, message);
+  write(spdlog::level::critical, component, "FAIL-STOP " + std::string(message));
   sink().logger->flush();
   _exit(kFailStopExitCode);
 }

@@ -18,6 +18,7 @@ struct LogOptions {
 };
 
 /// Call once from main before any thread starts; without it text goes to standard error at kInfo.
+/// A file that cannot be opened is an error line on standard error, which goes on alone.
 void configure_logging(const LogOptions& options);
 
 /// Thread-safe. `component` is the folder that speaks ("storage", "net"). Never pass raw keys or

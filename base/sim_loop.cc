@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/sim_loop.h"
 
+#include <utility>
+
 #include "base/assert.h"
 
 namespace synod::base {
@@ -16,7 +18,12 @@ class SimLoop::SimClock final : public Clock {
 };
 
 SimLoop::SimLoop(std::uint64_t seed) : random_(seed), clock_(std::make_unique<SimClock>(*this)) {}
-SimLoop::~SimLoop() = default;
+
+// Tasks own things whose destructors may still cancel timers or post: let go of them while every
+// member stands.
+SimLoop::~SimLoop() {
+  for (const auto& dispatcher : dispatchers_) drop_tasks(*dispatcher);
+}
 
 const Clock& SimLoop::clock() const { return *clock_; }
 
@@ -81,10 +88,12 @@ bool SimLoop::run_until_done(const std::function<bool()>& done, std::uint64_t st
 }
 
 void SimLoop::drop_tasks(SimDispatcher& dispatcher) {
-  dispatcher.tasks_.clear();
+  const std::deque<Dispatcher::Task> tasks = std::exchange(dispatcher.tasks_, {});
+  std::vector<Timer> dropped;
   for (auto it = timers_.begin(); it != timers_.end();) {
     if (it->second.owner == &dispatcher) {
       timer_due_.erase(it->first.second);
+      dropped.push_back(std::move(it->second));
       it = timers_.erase(it);
     } else {
       ++it;
@@ -105,7 +114,8 @@ TimerId SimDispatcher::run_after(Nanos delay, Task task) {
 void SimDispatcher::cancel(TimerId timer) {
   const auto found = loop_.timer_due_.find(timer.value());
   if (found == loop_.timer_due_.end()) return;
-  loop_.timers_.erase({found->second, timer.value()});
+  // Destroyed last: what the task owned may cancel timers of its own.
+  const auto dropped = loop_.timers_.extract({found->second, timer.value()});
   loop_.timer_due_.erase(found);
 }
 

@@ -15,19 +15,19 @@ namespace synod::base {
 /// abort through SYNOD_ASSERT, and a broken promise of the disk stops the process.
 enum class StatusCode : std::uint8_t {
   kOk,
-  kInvalidArgument,   ///< The request can never succeed as it stands.
-  kNotFound,          ///< The named thing does not exist.
-  kAlreadyExists,     ///< The thing to create is there already.
-  kLimitExceeded,     ///< A configured limit; the message names it with its value.
-  kBusy,              ///< A queue is full; nothing was done, try again.
-  kNoSpace,           ///< The disk reserve is reached; nothing was done.
-  kTimeout,           ///< The deadline passed before anything was done.
-  kCorruption,        ///< Stored bytes are not what was written; the message names file and offset.
-  kIoError,           ///< The operating system refused an I/O request.
-  kUnsupported,       ///< Known but not enabled or not implemented by this backend.
-  kClosed,            ///< The peer or the component is gone.
-  kOutcomeUnknown,    ///< Perhaps done, perhaps not: neither success nor failure.
-  kInternal,          ///< None of the above.
+  kInvalidArgument,  ///< The request can never succeed as it stands.
+  kNotFound,         ///< The named thing does not exist.
+  kAlreadyExists,    ///< The thing to create is there already.
+  kLimitExceeded,    ///< A configured limit; the message names it with its value.
+  kBusy,             ///< A queue is full; nothing was done, try again.
+  kNoSpace,          ///< The disk reserve is reached; nothing was done.
+  kTimeout,          ///< The deadline passed before anything was done.
+  kCorruption,       ///< Stored bytes are not what was written; the message names file and offset.
+  kIoError,          ///< The operating system refused an I/O request.
+  kUnsupported,      ///< Known but not enabled or not implemented by this backend.
+  kClosed,           ///< The peer or the component is gone.
+  kOutcomeUnknown,   ///< Perhaps done, perhaps not: neither success nor failure.
+  kInternal,         ///< None of the above.
 };
 
 /// The stable upper-case name of a code, for logs and replies.
@@ -63,8 +63,10 @@ class [[nodiscard]] Status {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Result(Status status) : state_(std::in_place_index<1>, std::move(status)) {  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Status status)
+      : state_(std::in_place_index<1>, std::move(status)) {  // NOLINT(google-explicit-constructor)
     SYNOD_ASSERT(!std::get<1>(state_).ok(), "a Result without a value needs an error");
   }
 
@@ -99,16 +101,16 @@ class [[nodiscard]] Result {
 #define SYNOD_CONCAT(a, b) SYNOD_CONCAT_INNER(a, b)
 
 /// Returns the Status of `expr` from the enclosing function unless it is ok.
-#define SYNOD_RETURN_IF_ERROR(expr)                                            \
-  do {                                                                         \
-    ::synod::base::Status synod_status = (expr);                               \
-    if (!synod_status.ok()) return synod_status;                               \
+#define SYNOD_RETURN_IF_ERROR(expr)              \
+  do {                                           \
+    ::synod::base::Status synod_status = (expr); \
+    if (!synod_status.ok()) return synod_status; \
   } while (false)
 
 /// Declares `decl` from the Result `expr`, or returns its Status.
-#define SYNOD_ASSIGN_OR_RETURN(decl, expr)                                     \
-  auto SYNOD_CONCAT(synod_result_, __LINE__) = (expr);                         \
-  if (!SYNOD_CONCAT(synod_result_, __LINE__).ok()) {                           \
-    return SYNOD_CONCAT(synod_result_, __LINE__).status();                     \
-  }                                                                            \
+#define SYNOD_ASSIGN_OR_RETURN(decl, expr)                 \
+  auto SYNOD_CONCAT(synod_result_, __LINE__) = (expr);     \
+  if (!SYNOD_CONCAT(synod_result_, __LINE__).ok()) {       \
+    return SYNOD_CONCAT(synod_result_, __LINE__).status(); \
+  }                                                        \
   decl = std::move(SYNOD_CONCAT(synod_result_, __LINE__)).value()

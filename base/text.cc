@@ -28,9 +28,11 @@ bool parse_bytes(std::string_view text, std::uint64_t& bytes) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end == text.data()) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  while (text.starts_with(' ')) text.remove_prefix(1);
   std::string unit;
-  for (const char c : text.substr(static_cast<std::size_t>(end - text.data()))) {
-    if (c != ' ') unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : text) {
+    unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   int shift = 0;
   if (unit == "k" || unit == "kb" || unit == "kib") {

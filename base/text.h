@@ -3,14 +3,25 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace synod::base {
+
+/// What concat hands on: Debian's abseil has a string_view of its own and does not take ours.
+template <class Part>
+[[nodiscard]] const Part& concat_part(const Part& part) {
+  return part;
+}
+[[nodiscard]] inline absl::string_view concat_part(const std::string_view& part) {
+  return {part.data(), part.size()};
+}
 
 /// Joins strings and numbers: concat("slot ", 7, " of ", name).
 template <class... Parts>
 [[nodiscard]] std::string concat(const Parts&... parts) {
-  return absl::StrCat(parts...);
+  return absl::StrCat(concat_part(parts)...);
 }
 
 /// Bytes as "512 B", "64 KiB", "1.5 GiB": one decimal where it says something.

@@ -7,6 +7,16 @@ function(synod_module name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} synod_warnings)
 endfunction()
 
+# synod_planted_module(NAME SOURCES ...): the same sources with planted bugs compiled in, switched by
+#   base/plant.h. Only tests that measure tests link it.
+function(synod_planted_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+  target_compile_definitions(${name} PUBLIC SYNOD_PLANTS)
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE synod_warnings)
+endfunction()
+
 # synod_binary(NAME SOURCES ... DEPS ...): an executable that ships in build/<preset>/bin.
 function(synod_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})

@@ -32,15 +32,17 @@ class File {
   [[nodiscard]] virtual base::Status sync() = 0;
   [[nodiscard]] virtual base::Status truncate(std::uint64_t size) = 0;
   [[nodiscard]] virtual base::Result<std::uint64_t> size() const = 0;
+  /// True if `read_at` bypasses the page cache (kReadUncached where it was granted).
+  [[nodiscard]] virtual bool reads_medium() const { return false; }
 };
 
 enum class OpenMode : std::uint8_t {
-  kRead,            ///< Must exist.
-  kReadWrite,       ///< Must exist.
-  kCreate,          ///< Must not exist; mode 0600.
-  kCreateOrOpen,    ///< Either.
-  kReadUncached,    ///< Must exist; reads bypass the page cache where the file system allows it
-                    ///< (O_DIRECT), so that they see the medium. `read_at` hides alignment.
+  kRead,          ///< Must exist.
+  kReadWrite,     ///< Must exist.
+  kCreate,        ///< Must not exist; mode 0600.
+  kCreateOrOpen,  ///< Either.
+  kReadUncached,  ///< Must exist; reads bypass the page cache where the file system allows it
+                  ///< (O_DIRECT), so that they see the medium. `read_at` hides alignment.
 };
 
 /// An exclusive lock on a file, released on destruction (and by the death of the process).
@@ -59,9 +61,10 @@ class FileSystem {
   /// Names in the directory, sorted, without "." and "..".
   [[nodiscard]] virtual base::Result<std::vector<std::string>> list(
       const std::string& directory) const = 0;
-  /// Creates the directory and its missing parents, mode 0700.
+  /// Creates the directory and its missing parents, mode 0700; durable on return.
   [[nodiscard]] virtual base::Status create_directories(const std::string& path) = 0;
   [[nodiscard]] virtual base::Status rename(const std::string& from, const std::string& to) = 0;
+  /// Removes a file or an empty directory.
   [[nodiscard]] virtual base::Status remove(const std::string& path) = 0;
   /// Makes creations, renames and removals in the directory durable.
   [[nodiscard]] virtual base::Status sync_directory(const std::string& path) = 0;

@@ -24,8 +24,8 @@ using FrameSeq = base::StrongId<struct FrameSeqTag, std::uint64_t>;
 using LogIdentity = std::array<char, 16>;
 
 struct LogOptions {
-  std::uint64_t segment_bytes = 64U << 20;   ///< A segment is zero-filled to this before use.
-  std::uint64_t frame_bytes_max = 64U << 20; ///< A larger body is refused with kLimitExceeded.
+  std::uint64_t segment_bytes = 64U << 20;    ///< A segment is zero-filled to this before use.
+  std::uint64_t frame_bytes_max = 64U << 20;  ///< A larger body is refused with kLimitExceeded.
 };
 
 /// One frame as recovery found it. `summary` and `body` are the owner's; they live only during the
@@ -39,11 +39,11 @@ struct LogFrame {
 /// Why a frame could not be read. `first`..`last` are the sequence numbers that are lost.
 struct LogDamage {
   FrameSeq first;
-  FrameSeq last;            ///< UINT64_MAX: an unknown number of frames up to the end.
+  FrameSeq last;  ///< UINT64_MAX: an unknown number of frames up to the end.
   std::string file;
-  std::uint64_t offset = 0; ///< Of the bad frame in that file.
+  std::uint64_t offset = 0;  ///< Of the bad frame in that file.
   std::string reason;
-  base::Bytes summary;      ///< The frame's own summary, or its copy in the next frame; else empty.
+  base::Bytes summary;  ///< The frame's own summary, or its copy in the next frame; else empty.
 };
 
 struct LogRecovery {

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/kv_service_core.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/plant.h"
+#include "base/text.h"
+#include "core/execution.h"
+
+namespace synod::core {
+namespace {
+
+Outcome conflict(ConflictDetail detail, std::string message) {
+  Outcome outcome = refused(OutcomeCode::kConflict, std::move(message));
+  outcome.detail = detail;
+  return outcome;
+}
+
+}  // namespace
+
+ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operation) {
+  ReplicatedState& state = database_.state();
+  TimeMs stamp = operation.stamp;
+  if (SYNOD_PLANT("clock_from_wall")) {
+    const auto wall = base::SystemClock().wall_time();
+    stamp = TimeMs(std::chrono::duration_cast<base::Micros>(wall).count());
+  }
+  Execution execution(operation, std::max(state.clock(), stamp), state.newest_version().next());
+  ExecutionResult result;
+  result.outcome = run(execution);
+  for (auto& write : execution.staged.all()) {
+    result.effects.keys_touched.push_back(std::move(write.key));
+  }
+  if (!result.outcome.ok()) result.effects.keys_touched.clear();
+  state.flush_scalars();
+  database_.finish(index);
+  return result;
+}
+
+Outcome KvServiceCore::run(Execution& execution) {
+  ReplicatedState& state = database_.state();
+  const KvOperation& operation = execution.operation;
+  if (operation.kind == OperationKind::kPolicy) {
+    if (!operation.policy || !state.set_policy(*operation.policy)) {
+      return refused(OutcomeCode::kInvalidOperation, "Invalid policy");
+    }
+  }
+  if (operation.kind == OperationKind::kResume) {
+    if (operation.resume_version < state.newest_version()) {
+      return refused(OutcomeCode::kInvalidOperation, "Resume below the newest version");
+    }
+    execution.version = operation.resume_version.next();
+  }
+  if (operation.token) {
+    const auto found = state.tokens().find(*operation.token, Version(operation.read_version),
+                                           state.policy());
+    if (found.verdict == TokenTable::Verdict::kRepeat) return found.stored;
+    if (found.verdict == TokenTable::Verdict::kForgotten) {
+      return refused(OutcomeCode::kOutcomeForgotten,
+                     "The outcome of this client and sequence is no longer remembered");
+    }
+  }
+  Outcome outcome = check_conflicts(execution);
+  if (!outcome.ok()) return outcome;
+  outcome = run_steps(execution);
+  if (!outcome.ok()) return outcome;
+  commit(execution, outcome);
+  return outcome;
+}
+
+Outcome KvServiceCore::check_conflicts(const Execution& execution) const {
+  const KvOperation& operation = execution.operation;
+  const ReplicatedState& state = database_.state();
+  if (!operation.has_read_set() && !operation.token) return {};
+  const Version read_version(operation.read_version);
+  if (read_version <= Version(0) || read_version > state.newest_version()) {
+    return conflict(ConflictDetail::kFuture, "Transaction conflict: read version out of range");
+  }
+  if (!operation.has_read_set()) return {};
+  if (read_version < state.conflict_floor()) {
+    return conflict(ConflictDetail::kTooOld, "Transaction conflict: read version too old");
+  }
+  for (const auto& key : operation.read_keys) {
+    if (key_changed(key, execution)) {
+      return conflict(ConflictDetail::kRead, base::concat("Transaction conflict: Conflict detected on key: ",
+                                                          base::escape(key.key)));
+    }
+  }
+  const TimeMs read_clock = execution.read_clock(state);
+  for (const auto& range : operation.read_ranges) {
+    const auto* ns = state.namespaces().find(range.ns);
+    if (ns == nullptr) continue;
+    const bool changed = ns->cleared > read_version ||
+                         database_.range_changed(ns->id, kUserSpace, range.begin, range.end,
+                                                 read_version, read_clock, execution.now);
+    if (changed) {
+      return conflict(ConflictDetail::kRead,
+                      base::concat("Transaction conflict: Conflict detected in range: ",
+                                   base::escape(range.begin), " to ", base::escape(range.end)));
+    }
+  }
+  return {};
+}
+
+bool KvServiceCore::key_changed(const ReadConflictKey& key, const Execution& execution) const {
+  const NamespaceTable& namespaces = database_.state().namespaces();
+  if (key.ns) {
+    const auto* ns = namespaces.find(*key.ns);
+    return ns != nullptr && entry_changed(*ns, key.key, execution);
+  }
+  // Keys without a namespace come from clients that know of one only: a write of the key anywhere
+  // counts, at worst a false conflict, never a missed one.
+  return std::any_of(namespaces.entries().begin(), namespaces.entries().end(),
+                     [&](const auto& entry) {
+                       return entry_changed(entry.second, key.key, execution);
+                     });
+}
+
+bool KvServiceCore::entry_changed(const NamespaceTable::Entry& ns, base::BytesView key,
+                                  const Execution& execution) const {
+  const Version read_version(execution.operation.read_version);
+  if (ns.cleared > read_version) return true;
+  const LatestEntry entry = database_.latest(KeyRef{ns.id, kUserSpace, key});
+  if (entry.version > read_version) return true;
+  if (SYNOD_PLANT("conflict_off_by_one") && entry.version == read_version) return true;
+  if (SYNOD_PLANT("expiry_not_a_write")) return false;
+  return entry.present && entry.expiry != TimeMs(0) && entry.expiry <= execution.now &&
+         entry.expiry > execution.read_clock(database_.state());
+}
+
+void KvServiceCore::commit(Execution& execution, Outcome& outcome) {
+  ReplicatedState& state = database_.state();
+  const Version version = execution.version;
+  NamespaceId planned = state.namespaces().next_id();
+  for (const auto& name : execution.created) {
+    const NamespaceId id = state.namespaces().create(name, version);
+    SYNOD_ASSERT(id == planned, "N1: ids were planned in this order");
+    planned = planned.next();
+  }
+  for (const auto& name : execution.cleared) state.namespaces().clear(name, version);
+  for (const auto& write : execution.staged.all()) {
+    const KeyRef ref{write.key.ns, write.key.space, write.key.key};
+    if (write.is_delete) {
+      database_.erase(ref, version);
+    } else {
+      database_.put(ref, write.value, write.expiry, version);
+    }
+  }
+  state.advance(version, execution.now);
+  outcome.version = version;
+  outcome.results = std::move(execution.results);
+  if (execution.operation.kind == OperationKind::kResume) {
+    // Versions below may have been seen by clients of the lost tail: none may be compared again.
+    state.raise_conflict_floor(version, SIZE_MAX);
+  }
+  if (execution.operation.token) {
+    state.tokens().remember(*execution.operation.token, outcome, execution.now, state.policy());
+  }
+  keep_house(execution.operation.kind, execution.now);
+}
+
+void KvServiceCore::keep_house(OperationKind kind, TimeMs clock) {
+  ReplicatedState& state = database_.state();
+  const Policy& policy = state.policy();
+  const std::size_t steps_max =
+      kind == OperationKind::kTick ? policy.sweep_per_tick : policy.sweep_per_operation;
+  std::size_t left = steps_max - database_.sweep_expired(clock, steps_max);
+  while (left > 0) {
+    const auto* swept = state.namespaces().sweeping();
+    if (swept == nullptr) break;
+    const std::size_t done = database_.sweep_namespace(swept->id, swept->cleared, left);
+    if (done < left) state.namespaces().finish_sweep();
+    left -= done;
+  }
+  state.tokens().expire(clock, policy, steps_max);
+  follow_conflict_floor(clock, steps_max);
+}
+
+void KvServiceCore::follow_conflict_floor(TimeMs clock, std::size_t steps_max) {
+  ReplicatedState& state = database_.state();
+  const Policy& policy = state.policy();
+  const VersionClock& marks = state.version_clock();
+  Version floor = std::max(state.conflict_floor(),
+                           marks.last_version_at(TimeMs(clock.value() - policy.conflict_window_ms),
+                                                 state.newest_version()));
+  if (marks.size() > policy.marks_max) {
+    floor = std::max(floor, marks.mark(marks.size() - policy.marks_max).first);
+  }
+  if (database_.tombstone_bytes() > policy.conflict_bytes_max) {
+    floor = std::max(floor, *database_.oldest_tombstone());
+  }
+  // Dropping several for one made keeps up with any rate of deletes, in bounded steps.
+  constexpr std::size_t kDropFactor = 4;
+  state.raise_conflict_floor(floor, kDropFactor * steps_max);
+  (void)database_.drop_tombstones(floor, kDropFactor * steps_max);
+}
+
+bool KvServiceCore::needs_tick(TimeMs now) const {
+  const ReplicatedState& state = database_.state();
+  const TimeMs clock = std::max(now, state.clock());
+  if (state.namespaces().sweeping() != nullptr) return true;
+  if (const auto expiry = database_.next_expiry(); expiry && *expiry <= clock) return true;
+  const auto tombstone = database_.oldest_tombstone();
+  if (!tombstone) return false;
+  if (*tombstone <= state.conflict_floor()) return true;
+  const auto tombstone_clock = state.version_clock().clock_at(*tombstone);
+  return tombstone_clock &&
+         tombstone_clock->value() + state.policy().conflict_window_ms <= clock.value();
+}
+
+Version KvServiceCore::read_position(const std::optional<Version>& at) const {
+  const Version visible = database_.visible_version();
+  if (!at || *at <= Version(0) || *at > visible) return visible;
+  return *at;
+}
+
+PointReadReply KvServiceCore::read(const PointReadRequest& request) const {
+  for (;;) {
+    const Version at = read_position(request.at);
+    PointRead found = database_.read(request.ns, request.space, request.key, at);
+    PointReadReply reply;
+    reply.read_at = at;
+    switch (found.kind) {
+      case ReadKind::kFound:
+        reply.found = true;
+        reply.value = std::move(found.value);
+        reply.version = found.version;
+        reply.expiry = found.expiry;
+        return reply;
+      case ReadKind::kMissing:
+        return reply;
+      case ReadKind::kUnknownNamespace:
+        if (request.namespace_must_exist) reply.code = OutcomeCode::kUnknownNamespace;
+        return reply;
+      case ReadKind::kTooOld:
+        // Current data became old while it was read: read what is current now.
+        if (at != request.at) continue;
+        reply.code = OutcomeCode::kTooOld;
+        reply.message = base::concat("Read version ", at.value(), " is older than the history kept");
+        return reply;
+      case ReadKind::kCold:
+        reply.code = OutcomeCode::kInternal;
+        reply.message = "Value is not in memory";
+        return reply;
+    }
+  }
+}
+
+RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request) const {
+  ScanBounds bounds;
+  bounds.ns = request.ns;
+  bounds.space = request.space;
+  bounds.begin = request.begin;
+  bounds.begin_inclusive = request.begin_inclusive;
+  if (request.end) bounds.end = *request.end;
+  bounds.end_inclusive = request.end_inclusive;
+  for (;;) {
+    RangeReadReply reply;
+    reply.read_at = read_position(request.at);
+    std::uint64_t skip = request.skip;
+    std::uint64_t bytes = 0;
+    const ReadKind end = database_.scan(
+        bounds, reply.read_at, [&](base::BytesView key, base::BytesView value) {
+          if (skip > 0) {
+            --skip;
+            return true;
+          }
+          bytes += key.size() + value.size() + request.row_overhead_bytes;
+          const bool limited = request.limit > 0 && reply.rows.size() >= request.limit;
+          // One row always fits, so that a reader makes progress whatever its size.
+          if (limited || (bytes > request.bytes_max && !reply.rows.empty())) {
+            reply.has_more = true;
+            return false;
+          }
+          reply.rows.emplace_back(key, value);
+          return true;
+        });
+    if (end == ReadKind::kTooOld && reply.read_at != request.at) continue;
+    if (end == ReadKind::kTooOld) {
+      reply.code = OutcomeCode::kTooOld;
+      reply.message =
+          base::concat("Read version ", reply.read_at.value(), " is older than the history kept");
+      reply.rows.clear();
+      reply.has_more = false;
+    } else if (end == ReadKind::kUnknownNamespace && request.namespace_must_exist) {
+      reply.code = OutcomeCode::kUnknownNamespace;
+    }
+    return reply;
+  }
+}
+
+}  // namespace synod::core

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/persistence.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/logging.h"
+#include "core/state/rows.h"
+
+namespace synod::core {
+
+Persistence::Persistence(base::Dispatcher& dispatcher, WriteBehind& rows,
+                         storage::StorageBackend& backend, const PersistenceOptions& options)
+    : dispatcher_(dispatcher), rows_(rows), backend_(backend), options_(options) {}
+
+Persistence::~Persistence() = default;
+
+void Persistence::start_at(LogIndex index) {
+  written_.store(index.value());
+  durable_.store(index.value());
+}
+
+void Persistence::kick() {
+  if (scheduled_.exchange(true)) return;
+  dispatcher_.post([this] { run(); });
+}
+
+void Persistence::run() {
+  scheduled_.store(false);
+  if (stopped_) return;
+  const base::Status written = write_pending();
+  if (!written.ok()) {
+    if (!scheduled_.exchange(true)) {
+      dispatcher_.run_after(options_.retry_after, [this] { run(); });
+    }
+    return;
+  }
+  if (!polling_ && durable_.load() < written_.load()) {
+    polling_ = true;
+    dispatcher_.run_after(options_.poll_every, [this] { poll(); });
+  }
+}
+
+base::Status Persistence::write_pending() {
+  for (;;) {
+    if (retry_.last == LogIndex(0)) {
+      retry_ = rows_.take();
+      if (retry_.last == LogIndex(0)) return {};
+      retry_bytes_.store(retry_.rows.bytes());
+    }
+    const base::Status written = backend_.write(retry_.rows);
+    if (written.code() == base::StatusCode::kCorruption) {
+      base::fail_stop("persistence", written.to_string());
+    }
+    const bool was_paused = paused_.exchange(!written.ok());
+    if (!written.ok()) {
+      if (!was_paused) base::log_warning("persistence", "paused: " + written.to_string());
+      return written;
+    }
+    if (was_paused) base::log_info("persistence", "the backend accepts writes again");
+    SYNOD_ASSERT(retry_.last.value() >= written_.load(), "PE1");
+    written_.store(retry_.last.value());
+    retry_ = {};
+    retry_bytes_.store(0);
+  }
+}
+
+void Persistence::learn_durable() {
+  const char key = kAppliedRow;
+  const auto row = backend_.get_durable({&key, 1});
+  if (!row.ok()) {
+    if (row.status().code() == base::StatusCode::kCorruption) {
+      base::fail_stop("persistence", row.status().to_string());
+    }
+    base::log_warning("persistence", "cannot read what is durable: " + row.status().to_string());
+    return;
+  }
+  if (!*row) return;
+  const auto applied = parse_applied_row(**row);
+  if (!applied.ok()) base::fail_stop("persistence", applied.status().to_string());
+  const std::uint64_t index = applied->index.value();
+  if (index <= durable_.load()) return;
+  durable_.store(index);
+  if (progress_) progress_(LogIndex(index));
+}
+
+void Persistence::poll() {
+  polling_ = false;
+  if (stopped_) return;
+  learn_durable();
+  if (durable_.load() < written_.load()) {
+    polling_ = true;
+    dispatcher_.run_after(options_.poll_every, [this] { poll(); });
+  }
+}
+
+base::Status Persistence::drain_now(bool flush) {
+  SYNOD_RETURN_IF_ERROR(write_pending());
+  if (!flush) return {};
+  const base::Status flushed = backend_.flush();
+  if (flushed.code() == base::StatusCode::kCorruption) {
+    base::fail_stop("persistence", flushed.to_string());
+  }
+  SYNOD_RETURN_IF_ERROR(flushed);
+  learn_durable();
+  return {};
+}
+
+void Persistence::request_flush(base::Function<void(base::Status)> done) {
+  dispatcher_.post([this, done = std::move(done)]() mutable {
+    done(stopped_ ? base::Status(base::StatusCode::kClosed, "the server is stopping")
+                  : drain_now(true));
+  });
+}
+
+void Persistence::stop() { stopped_ = true; }
+
+}  // namespace synod::core

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/dispatcher.h"
+#include "base/function.h"
+#include "base/status.h"
+#include "core/types.h"
+#include "core/write_behind.h"
+#include "storage/storage_backend.h"
+
+namespace synod::core {
+
+struct PersistenceOptions {
+  base::Nanos retry_after = std::chrono::milliseconds(200);   ///< After a refused write.
+  base::Nanos poll_every = std::chrono::milliseconds(500);    ///< For what became durable.
+};
+
+/// Writes the tables' rows to the storage backend behind them.
+///
+/// Owned by the server's composition. Runs on a Dispatcher of its own (or one it shares).
+///
+/// Invariants
+///   PE1  written_index() and durable_index() never decrease, and durable <= written.
+///   PE2  Batches reach the backend whole and in order; a refused one is retried before the next.
+///
+/// Threads: `kick`, `request_flush` and the indexes from any thread; `drain_now` and `on_durable`
+/// before the dispatcher runs tasks, or on it.
+/// Failure: kNoSpace and kIoError pause it and are retried, because the log holds the data; the
+/// caller sees the backlog grow and closes admission. kCorruption is fail-stop.
+class Persistence {
+ public:
+  Persistence(base::Dispatcher& dispatcher, WriteBehind& rows, storage::StorageBackend& backend,
+              const PersistenceOptions& options);
+  ~Persistence();
+
+  /// There may be something to write.
+  void kick();
+  /// Makes everything sealed so far durable, then calls `done` on the dispatcher.
+  void request_flush(base::Function<void(base::Status)> done);
+  /// Writes what is sealed and, if asked, makes it durable, before it returns.
+  [[nodiscard]] base::Status drain_now(bool flush);
+  /// `progress` runs on the dispatcher whenever durable_index() rose.
+  void on_durable(base::Function<void(LogIndex)> progress) { progress_ = std::move(progress); }
+  /// Recovery: what the backend held when it was opened.
+  void start_at(LogIndex index);
+  /// No task runs after it returns on the dispatcher.
+  void stop();
+
+  [[nodiscard]] LogIndex written_index() const { return LogIndex(written_.load()); }
+  [[nodiscard]] LogIndex durable_index() const { return LogIndex(durable_.load()); }
+  /// True while the backend refuses writes.
+  [[nodiscard]] bool is_paused() const { return paused_.load(std::memory_order_relaxed); }
+  /// Bytes waiting, also those of a batch that is being retried.
+  [[nodiscard]] std::uint64_t backlog_bytes() const {
+    return rows_.bytes() + retry_bytes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  void run();
+  [[nodiscard]] base::Status write_pending();
+  void learn_durable();
+  void poll();
+
+  base::Dispatcher& dispatcher_;
+  WriteBehind& rows_;
+  storage::StorageBackend& backend_;
+  const PersistenceOptions options_;
+  base::Function<void(LogIndex)> progress_;
+
+  std::atomic<bool> scheduled_{false};
+  std::atomic<bool> paused_{false};
+  std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::uint64_t> durable_{0};
+  std::atomic<std::uint64_t> retry_bytes_{0};
+
+  // Dispatcher only.
+  WriteBehind::Batch retry_;
+  bool stopped_ = false;
+  bool polling_ = false;
+};
+
+}  // namespace synod::core

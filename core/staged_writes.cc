@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/staged_writes.h"
+
+namespace synod::core {
+namespace {
+constexpr std::size_t kAbsent = SIZE_MAX;
+}  // namespace
+
+std::size_t StagedWrites::position(const KeyRef& ref) const {
+  if (writes_.size() > kLinearMax) {
+    const auto found = index_.find(ref);
+    return found == index_.end() ? kAbsent : found->second;
+  }
+  for (std::size_t i = 0; i < writes_.size(); ++i) {
+    if (ByRef::ref(writes_[i].key) == ref) return i;
+  }
+  return kAbsent;
+}
+
+const StagedWrites::Write* StagedWrites::find(const KeyRef& ref) const {
+  const std::size_t at = position(ref);
+  return at == kAbsent ? nullptr : &writes_[at];
+}
+
+StagedWrites::Write& StagedWrites::write_for(const KeyRef& ref) {
+  const std::size_t at = position(ref);
+  if (at != kAbsent) return writes_[at];
+  writes_.push_back(Write{Key{ref.ns, ref.space, base::Bytes(ref.key)}, false, {}, TimeMs(0)});
+  if (writes_.size() == kLinearMax + 1) {
+    for (std::size_t i = 0; i < writes_.size(); ++i) index_.emplace(writes_[i].key, i);
+  } else if (writes_.size() > kLinearMax) {
+    index_.emplace(writes_.back().key, writes_.size() - 1);
+  }
+  return writes_.back();
+}
+
+void StagedWrites::put(const KeyRef& ref, base::Bytes value, TimeMs expiry) {
+  Write& write = write_for(ref);
+  write.is_delete = false;
+  write.value = std::move(value);
+  write.expiry = expiry;
+}
+
+void StagedWrites::erase(const KeyRef& ref) {
+  Write& write = write_for(ref);
+  write.is_delete = true;
+  write.value.clear();
+  write.expiry = TimeMs(0);
+}
+
+}  // namespace synod::core

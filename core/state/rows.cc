@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/state/rows.h"
+
+#include "base/codec.h"
+
+namespace synod::core {
+
+base::Bytes entry_row_key(const KeyRef& ref) {
+  base::Bytes row;
+  row.reserve(6 + ref.key.size());
+  row += kEntryRow;
+  base::append_be32(row, ref.ns.value());
+  row += static_cast<char>(ref.space.value());
+  row += ref.key;
+  return row;
+}
+
+std::optional<KeyRef> parse_entry_row_key(base::BytesView row_key) {
+  if (row_key.size() < 6 || row_key[0] != kEntryRow) return std::nullopt;
+  return KeyRef{NamespaceId(base::load_be32(row_key.data() + 1)),
+                Space(static_cast<std::uint8_t>(row_key[5])), row_key.substr(6)};
+}
+
+base::Bytes entry_row_value(const RecordHeader& header, base::BytesView value) {
+  base::Bytes row;
+  row.reserve(40 + value.size());
+  base::Encoder encoder(row);
+  encoder(header.version.value(), header.expiry.value(), header.generation, header.type);
+  base::append_le64(row, header.digest);
+  row += value;
+  return row;
+}
+
+base::Result<EntryRow> parse_entry_row_value(base::BytesView row_value) {
+  try {
+    base::Decoder decoder(row_value);
+    EntryRow row;
+    std::int64_t version = 0;
+    std::int64_t expiry = 0;
+    decoder(version, expiry, row.header.generation, row.header.type);
+    row.header.version = Version(version);
+    row.header.expiry = TimeMs(expiry);
+    row.header.digest = base::load_le64(decoder.take(8).data());
+    row.value = base::Bytes(decoder.take(decoder.remaining()));
+    if (version <= 0 || row.header.type > RecordType::kBytes) {
+      return base::Status(base::StatusCode::kCorruption, "an entry row holds impossible fields");
+    }
+    return row;
+  } catch (const base::DecodeError& error) {
+    return base::Status(base::StatusCode::kCorruption, error.what);
+  }
+}
+
+base::Bytes mark_row_key(Version version) {
+  base::Bytes row(1, kMarkRow);
+  base::append_be64(row, static_cast<std::uint64_t>(version.value()));
+  return row;
+}
+
+base::Bytes number_row_value(std::int64_t number) { return base::encode(number); }
+
+base::Result<std::int64_t> parse_number_row_value(base::BytesView row_value) {
+  return base::decode<std::int64_t>(row_value);
+}
+
+base::Bytes applied_row_value(const AppliedRow& row) {
+  base::Bytes value;
+  base::Encoder encoder(value);
+  encoder(row.index.value(), row.hash.low, row.hash.high);
+  return value;
+}
+
+base::Result<AppliedRow> parse_applied_row(base::BytesView row_value) {
+  try {
+    base::Decoder decoder(row_value);
+    std::uint64_t index = 0;
+    AppliedRow row;
+    decoder(index, row.hash.low, row.hash.high);
+    row.index = LogIndex(index);
+    return row;
+  } catch (const base::DecodeError& error) {
+    return base::Status(base::StatusCode::kCorruption, error.what);
+  }
+}
+
+}  // namespace synod::core

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "core/state/state_hash.h"
+#include "core/table/key_node.h"
+#include "core/types.h"
+
+// The rows of replicated state as the storage backend holds them.
+//
+//   'a'                              applied row: index and state hash (codec)
+//   'd' ns:be32 space:u8 key…        entry: version, expiry, digest, generation, type, value (codec)
+//   'm' version:be64                 clock mark: the clock from this version on (codec)
+//   'n' name…                        namespace: id, version of its last clear (codec)
+//   'o' id:be32                      cleared namespace that is still being swept (codec)
+//   'r' client:16 sequence:be64      stored result of a tokened commit (codec)
+//   's'                              scalars: newest version, clock, floors, policy (codec)
+//   't' client:16                    token row of a client (codec)
+//
+// Big-endian numbers make the backend's order the order of the tables.
+namespace synod::core {
+
+inline constexpr char kAppliedRow = 'a';
+inline constexpr char kEntryRow = 'd';
+inline constexpr char kMarkRow = 'm';
+inline constexpr char kNamespaceRow = 'n';
+inline constexpr char kSweptNamespaceRow = 'o';
+inline constexpr char kTokenResultRow = 'r';
+inline constexpr char kScalarsRow = 's';
+inline constexpr char kTokenRow = 't';
+
+/// Where replicated state writes its rows: the write-behind buffer, or nothing in pure tests.
+class RowSink {
+ public:
+  virtual ~RowSink() = default;
+  virtual void put_row(base::Bytes key, base::Bytes value) = 0;
+  virtual void erase_row(base::Bytes key) = 0;
+};
+
+[[nodiscard]] base::Bytes entry_row_key(const KeyRef& ref);
+/// The key an entry row holds; nullopt if `row_key` is no entry row. Views into `row_key`.
+[[nodiscard]] std::optional<KeyRef> parse_entry_row_key(base::BytesView row_key);
+[[nodiscard]] base::Bytes entry_row_value(const RecordHeader& header, base::BytesView value);
+
+struct EntryRow {
+  RecordHeader header;
+  base::Bytes value;
+};
+[[nodiscard]] base::Result<EntryRow> parse_entry_row_value(base::BytesView row_value);
+
+[[nodiscard]] base::Bytes mark_row_key(Version version);
+[[nodiscard]] base::Bytes number_row_value(std::int64_t number);
+[[nodiscard]] base::Result<std::int64_t> parse_number_row_value(base::BytesView row_value);
+
+/// The head row: what the rows cover and what they must hash to.
+struct AppliedRow {
+  LogIndex index{0};
+  StateHash hash;
+};
+[[nodiscard]] base::Bytes applied_row_value(const AppliedRow& row);
+[[nodiscard]] base::Result<AppliedRow> parse_applied_row(base::BytesView row_value);
+
+}  // namespace synod::core

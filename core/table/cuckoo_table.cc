@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/table/cuckoo_table.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+#include "core/table/cuckoo_memory.h"
+
+namespace synod::core {
+namespace {
+
+std::uint8_t tag_of(std::uint64_t hash) {
+  const auto tag = static_cast<std::uint8_t>(hash);
+  return tag == 0 ? std::uint8_t{1} : tag;
+}
+
+/// The hash as the second place of its key is computed from.
+std::uint64_t second_place(std::uint64_t hash) { return std::rotl(hash, 32); }
+
+bool holds(const KeyNode& node, const KeyRef& ref) {
+  return node.ns == ref.ns && node.space == ref.space && node.key() == ref.key;
+}
+
+/// The slot that bit `bit` of a pair mask stands for.
+const std::atomic<KeyNode*>& slot_at(const CuckooBucket& first, const CuckooBucket& second,
+                                     int bit) {
+  const auto index = static_cast<std::size_t>(bit);
+  return index < 8 ? first.slots[index] : second.slots[index - 8];
+}
+
+}  // namespace
+
+CuckooTable::CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t initial_capacity,
+                         TagSearch search)
+    : key_(key), epochs_(epochs), search_(search) {
+  constexpr std::size_t kBucketsMin = 16;
+  auto* layout = new CuckooLayout;
+  layout->bucket_count =
+      std::bit_ceil(std::max(kBucketsMin, initial_capacity / (CuckooBucket::kSlots - 1) + 1));
+  layout->shift = 64 - static_cast<unsigned>(std::countr_zero(layout->bucket_count));
+  layout->main = allocate_cuckoo_buckets(layout->bucket_count);
+  advise_huge_pages(layout->main, layout->bucket_count);
+  memory_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
+  layout_.store(layout, std::memory_order_release);
+}
+
+CuckooTable::~CuckooTable() {
+  CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
+  const std::size_t bytes = layout->bucket_count * sizeof(CuckooBucket);
+  free_cuckoo_buckets(layout->main, bytes);
+  if (layout->next != nullptr) free_cuckoo_buckets(layout->next, 2 * bytes);
+  if (drained_ != nullptr) free_cuckoo_buckets(drained_, drained_bytes_);
+  delete layout;
+}
+
+std::uint64_t CuckooTable::hash(const KeyRef& ref) const {
+  // Namespace and space are no client's to choose freely; each pair has a hash key of its own.
+  const std::uint64_t tweak = (std::uint64_t{ref.ns.value()} << 8) | ref.space.value();
+  return base::siphash13({key_.k0 ^ tweak, key_.k1}, ref.key);
+}
+
+KeyNode* CuckooTable::find(const KeyRef& ref) const {
+  const std::uint64_t hashed = hash(ref);
+  if (search_ == TagSearch::kScalar) return find_hashed<TagSearch::kScalar>(ref, hashed);
+  return find_hashed<TagSearch::kSse2>(ref, hashed);
+}
+
+template <TagSearch kSearch>
+KeyNode* CuckooTable::find_hashed(const KeyRef& ref, std::uint64_t hashed) const {
+  const std::atomic<std::uint32_t>& moves = stripe(hashed);
+  const std::uint8_t tag = tag_of(hashed);
+  for (;;) {
+    const std::uint32_t moves_before = moves.load(std::memory_order_acquire);
+    const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
+    const CuckooBucket& first = *layout->bucket(hashed);
+    const CuckooBucket& second = *layout->bucket(second_place(hashed));
+    unsigned mask = match_tag_pair<kSearch>(first.tags.load(std::memory_order_acquire),
+                                            second.tags.load(std::memory_order_acquire), tag);
+    for (; mask != 0; mask &= mask - 1) {
+      KeyNode* node =
+          slot_at(first, second, std::countr_zero(mask)).load(std::memory_order_acquire);
+      if (node != nullptr && holds(*node, ref)) return node;
+    }
+    // T2: every load above acquires, so this one comes after them; and who saw a cleared slot sees
+    // the count that preceded the clearing.
+    if (moves.load(std::memory_order_acquire) == moves_before) return nullptr;
+  }
+}
+
+void CuckooTable::prefetch(const KeyRef& ref) const {
+  const std::uint64_t hashed = hash(ref);
+  const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
+  __builtin_prefetch(layout->bucket(hashed));
+  __builtin_prefetch(layout->bucket(second_place(hashed)));
+}
+
+void CuckooTable::find_batch(std::span<const KeyRef> refs, std::span<KeyNode*> out) const {
+  SYNOD_ASSERT(out.size() >= refs.size(), "a batch has room for every answer");
+  for (std::size_t i = 0; i < refs.size(); i += kBatch) {
+    find_group(refs.subspan(i, std::min(kBatch, refs.size() - i)), out.data() + i);
+  }
+}
+
+void CuckooTable::find_group(std::span<const KeyRef> refs, KeyNode** out) const {
+  std::array<std::uint64_t, kBatch> hashes;
+  std::array<const CuckooBucket*, 2 * kBatch> buckets;
+  std::array<std::uint64_t, 2 * kBatch> words{};
+  std::array<std::uint8_t, 2 * kBatch> tags{};
+  std::array<std::uint8_t, 2 * kBatch> masks{};
+  const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    hashes[i] = hash(refs[i]);
+    tags[2 * i] = tags[2 * i + 1] = tag_of(hashes[i]);
+    buckets[2 * i] = layout->bucket(hashes[i]);
+    buckets[2 * i + 1] = layout->bucket(second_place(hashes[i]));
+    __builtin_prefetch(buckets[2 * i]);
+    __builtin_prefetch(buckets[2 * i + 1]);
+  }
+  const std::size_t places = 2 * refs.size();
+  for (std::size_t i = 0; i < places; ++i) {
+    words[i] = buckets[i]->tags.load(std::memory_order_acquire);
+  }
+  match_tags_many(search_, words.data(), tags.data(), masks.data(), places);
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    const unsigned mask = masks[2 * i] | (static_cast<unsigned>(masks[2 * i + 1]) << 8);
+    out[i] = nullptr;
+    if (mask == 0) continue;
+    out[i] = slot_at(*buckets[2 * i], *buckets[2 * i + 1], std::countr_zero(mask))
+                 .load(std::memory_order_acquire);
+    if (out[i] != nullptr) __builtin_prefetch(out[i]);
+  }
+  // The first candidate is nearly always the one; what it is not goes the careful way.
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (out[i] != nullptr && holds(*out[i], refs[i])) continue;
+    out[i] = search_ == TagSearch::kScalar ? find_hashed<TagSearch::kScalar>(refs[i], hashes[i])
+                                           : find_hashed<TagSearch::kSse2>(refs[i], hashes[i]);
+  }
+}
+
+void CuckooTable::insert(KeyNode* node) {
+  housekeep();
+  const std::uint64_t hashed = hash(node->ref());
+  SYNOD_ASSERT(find_hashed<TagSearch::kScalar>(node->ref(), hashed) == nullptr,
+               "insert() takes absent keys only");
+  const Found room = make_room(hashed);
+  room.bucket->put(room.slot, node, tag_of(hashed));
+  size_.store(size() + 1, std::memory_order_relaxed);
+}
+
+void CuckooTable::erase(KeyNode* node) {
+  housekeep();
+  const Found found = locate(node);
+  SYNOD_ASSERT(found.bucket != nullptr, "erase() takes present nodes only (T1)");
+  found.bucket->clear(found.slot);
+  size_.store(size() - 1, std::memory_order_relaxed);
+}
+
+CuckooTable::Found CuckooTable::locate(const KeyNode* node) const {
+  const std::uint64_t hashed = hash(node->ref());
+  const CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
+  for (CuckooBucket* bucket : {layout->bucket(hashed), layout->bucket(second_place(hashed))}) {
+    for (std::size_t slot = 0; slot < CuckooBucket::kSlots; ++slot) {
+      if (bucket->slots[slot].load(std::memory_order_relaxed) == node) return {bucket, slot};
+    }
+  }
+  return {nullptr, 0};
+}
+
+/// One bucket reached by the search for room: by moving the node in `slot` of the parent's bucket.
+struct CuckooTable::Step {
+  static constexpr std::uint32_t kNoParent = UINT32_MAX;
+  CuckooBucket* bucket;
+  std::uint64_t hash;  // Of the node that moves.
+  std::uint32_t parent;
+  std::uint32_t slot;
+};
+
+CuckooTable::Found CuckooTable::make_room(std::uint64_t hashed) {
+  constexpr std::size_t kSteps = 256;
+  constexpr std::size_t kMoreBuckets = 64;
+  std::array<Step, kSteps> steps;
+  for (;;) {
+    const CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
+    CuckooBucket* first = layout->bucket(hashed);
+    CuckooBucket* second = layout->bucket(second_place(hashed));
+    // Slots fill from the front: the lower free slot is, nearly, in the emptier bucket.
+    const std::size_t free_first = first->free_slot();
+    const std::size_t free_second = second->free_slot();
+    if (std::min(free_first, free_second) < CuckooBucket::kSlots) {
+      return free_second < free_first ? Found{second, free_second} : Found{first, free_first};
+    }
+    const std::size_t last = search_path(hashed, steps);
+    if (last < kSteps) return displace_along(steps, last);
+    // Chance leads here only above the growth mark; a crowd of equal hashes may at any load.
+    if (layout->next != nullptr) {
+      migrate(kMoreBuckets);
+    } else {
+      start_growth();
+    }
+  }
+}
+
+/// Breadth first, so that the fewest nodes move. Answers the step whose bucket has a free slot, or
+/// steps.size().
+std::size_t CuckooTable::search_path(std::uint64_t hashed, std::span<Step> steps) const {
+  const CuckooLayout& layout = *layout_.load(std::memory_order_relaxed);
+  steps[0] = {layout.bucket(hashed), 0, Step::kNoParent, 0};
+  steps[1] = {layout.bucket(second_place(hashed)), 0, Step::kNoParent, 0};
+  std::size_t reached = 2;
+  const auto on_the_way = [&steps](const CuckooBucket* bucket, std::uint32_t from) {
+    for (; from != Step::kNoParent; from = steps[from].parent) {
+      if (steps[from].bucket == bucket) return true;
+    }
+    return false;
+  };
+  for (std::uint32_t at = 0; at < reached; ++at) {
+    for (std::uint32_t slot = 0; slot < CuckooBucket::kSlots; ++slot) {
+      if (reached == steps.size()) return steps.size();
+      CuckooBucket* bucket = steps[at].bucket;
+      const KeyNode* node = bucket->slots[slot].load(std::memory_order_relaxed);
+      const std::uint64_t moved = hash(node->ref());
+      CuckooBucket* other = layout.bucket(moved);
+      if (other == bucket) other = layout.bucket(second_place(moved));
+      if (on_the_way(other, at)) continue;
+      steps[reached] = {other, moved, at, slot};
+      if (other->free_slot() < CuckooBucket::kSlots) return reached;
+      ++reached;
+    }
+  }
+  return steps.size();
+}
+
+CuckooTable::Found CuckooTable::displace_along(std::span<const Step> steps, std::size_t last) {
+  Found room{steps[last].bucket, steps[last].bucket->free_slot()};
+  for (std::size_t at = last; steps[at].parent != Step::kNoParent; at = steps[at].parent) {
+    CuckooBucket* from = steps[steps[at].parent].bucket;
+    const std::size_t slot = steps[at].slot;
+    // T1: there first, then counted, then gone here.
+    room.bucket->put(room.slot, from->slots[slot].load(std::memory_order_relaxed), from->tag(slot));
+    stripe(steps[at].hash).fetch_add(1, std::memory_order_release);
+    from->clear(slot);
+    room = {from, slot};
+  }
+  return room;
+}
+
+}  // namespace synod::core

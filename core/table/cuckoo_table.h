@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/siphash.h"
+#include "core/table/cuckoo_bucket.h"
+#include "core/table/epoch.h"
+#include "core/table/key_node.h"
+#include "core/table/tag_search.h"
+
+namespace synod::core {
+
+/// The point index: from a key to its KeyNode, in at most two cache lines of buckets.
+///
+/// Owned by TransactionalKvDatabase; points at KeyNodes, owns none.
+///
+/// Invariants
+///   T1  A node is in one of its two buckets from the end of insert() to the start of erase();
+///       a displacement writes the new slot, counts in the key's stripe, then clears the old slot.
+///   T2  A reader that misses and sees its stripe's count unchanged has missed no node that was
+///       present during the whole call.
+///   T3  A bucket of a migrated number is never written again, so a reader that came before the
+///       migration finds there what was present at that moment.
+///   T4  A bucket splits into two empty ones: migration never displaces and never fails.
+///   T5  One writer operation migrates a bounded number of buckets and retires at most one piece
+///       of an old array.
+///
+/// Threads: find, find_batch, prefetch from any thread inside an epoch guard; size and
+/// memory_bytes from any thread; the rest from the one writer.
+class CuckooTable {
+ public:
+  CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t initial_capacity = 1024,
+              TagSearch search = best_tag_search());
+  /// REQUIRES: no reader. The nodes stay.
+  ~CuckooTable();
+  CuckooTable(const CuckooTable&) = delete;
+  CuckooTable& operator=(const CuckooTable&) = delete;
+
+  /// The node of the key or null.
+  [[nodiscard]] KeyNode* find(const KeyRef& ref) const;
+
+  /// out[i] = find(refs[i]), with the cache misses of up to 16 keys overlapped.
+  /// REQUIRES: out.size() >= refs.size().
+  void find_batch(std::span<const KeyRef> refs, std::span<KeyNode*> out) const;
+
+  /// Brings the key's buckets towards the cache.
+  void prefetch(const KeyRef& ref) const;
+
+  /// Writer. REQUIRES: the key is absent.
+  void insert(KeyNode* node);
+
+  /// Writer. Unlinks and never frees. REQUIRES: `node` is present.
+  void erase(KeyNode* node);
+
+  [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return memory_bytes_.load(std::memory_order_relaxed);
+  }
+
+  /// Writer. visit(KeyNode&) for every node, in no order anyone may depend on.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    const CuckooLayout& layout = *layout_.load(std::memory_order_relaxed);
+    const std::size_t migrated = layout.migrated.load(std::memory_order_relaxed);
+    visit_buckets(layout.next, layout.next + 2 * migrated, visit);
+    visit_buckets(layout.main + migrated, layout.main + layout.bucket_count, visit);
+  }
+
+ private:
+  static constexpr std::size_t kStripes = 256;
+  static constexpr std::size_t kBatch = 16;
+
+  struct Found {
+    CuckooBucket* bucket;
+    std::size_t slot;
+  };
+  struct Step;
+
+  template <class Visit>
+  static void visit_buckets(const CuckooBucket* begin, const CuckooBucket* end, Visit& visit) {
+    for (; begin != end; ++begin) {
+      for (const auto& slot : begin->slots) {
+        if (KeyNode* node = slot.load(std::memory_order_relaxed)) visit(*node);
+      }
+    }
+  }
+
+  [[nodiscard]] std::uint64_t hash(const KeyRef& ref) const;
+  template <TagSearch kSearch>
+  [[nodiscard]] KeyNode* find_hashed(const KeyRef& ref, std::uint64_t hash) const;
+  void find_group(std::span<const KeyRef> refs, KeyNode** out) const;
+  [[nodiscard]] std::atomic<std::uint32_t>& stripe(std::uint64_t hash) const {
+    return moves_[(hash >> 8) % kStripes];
+  }
+
+  [[nodiscard]] Found locate(const KeyNode* node) const;
+  [[nodiscard]] Found make_room(std::uint64_t hash);
+  [[nodiscard]] std::size_t search_path(std::uint64_t hash, std::span<Step> steps) const;
+  [[nodiscard]] Found displace_along(std::span<const Step> steps, std::size_t last);
+  void start_growth();
+  void migrate(std::size_t buckets);
+  void migrate_bucket(CuckooLayout& layout, std::size_t number);
+  void finish_growth(CuckooLayout* grown);
+  void retire_drained_piece();
+  void housekeep();
+
+  const base::SipKey key_;
+  EpochManager& epochs_;
+  const TagSearch search_;
+  std::atomic<CuckooLayout*> layout_;
+  mutable std::array<std::atomic<std::uint32_t>, kStripes> moves_{};
+  std::atomic<std::size_t> size_{0};
+  std::atomic<std::size_t> memory_bytes_{0};
+  // What is left of the array that growth replaced, retired piece by piece.
+  std::byte* drained_ = nullptr;
+  std::size_t drained_bytes_ = 0;
+};
+
+}  // namespace synod::core

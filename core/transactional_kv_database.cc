@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/transactional_kv_database.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/plant.h"
+
+namespace synod::core {
+namespace {
+
+std::uint64_t record_cost(const Record& record) { return record.value_size + sizeof(Record); }
+
+void destroy_record(void* record) { Record::destroy(static_cast<Record*>(record)); }
+void destroy_node(void* node) { KeyNode::destroy(static_cast<KeyNode*>(node)); }
+void destroy_view(void* view) { delete static_cast<const NamespaceView*>(view); }
+
+}  // namespace
+
+TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
+    : options_(options), points_(base::random_sip_key(), epochs_), order_(epochs_), state_(write_behind_) {
+  publish_namespaces();
+}
+
+TransactionalKvDatabase::~TransactionalKvDatabase() {
+  points_.for_each([](KeyNode& node) {
+    for (Record* record = node.head.load(std::memory_order_relaxed); record != nullptr;) {
+      Record* older = record->older.load(std::memory_order_relaxed);
+      Record::destroy(record);
+      record = older;
+    }
+    KeyNode::destroy(&node);
+  });
+  delete namespaces_.load(std::memory_order_relaxed);
+}
+
+LatestEntry TransactionalKvDatabase::latest(const KeyRef& ref) const {
+  const KeyNode* node = points_.find(ref);
+  if (node == nullptr) return {};
+  const Record& record = *node->head.load(std::memory_order_relaxed);
+  LatestEntry entry;
+  entry.version = record.header.version;
+  entry.present = !record.is_tombstone();
+  if (entry.present) {
+    entry.expiry = record.header.expiry;
+    entry.value = record.value();
+  }
+  return entry;
+}
+
+bool TransactionalKvDatabase::range_changed(NamespaceId ns, Space space, base::BytesView begin,
+                                            base::BytesView end, Version after,
+                                            TimeMs after_clock, TimeMs now) const {
+  SYNOD_ASSERT(after >= state_.conflict_floor(), "W2: below the floor the answer is TOO_OLD");
+  const auto inside = [&](const KeyRef& ref) {
+    return ref.ns == ns && ref.space == space && ref.key >= begin &&
+           (end.empty() || ref.key < end);
+  };
+  // Both ways give the same verdict; walk the range until it proves longer than the ring's part.
+  std::size_t budget = SIZE_MAX;
+  if (after >= recent_.covered_from()) budget = recent_.count_after(after) + 1;
+  bool changed = false;
+  bool complete = true;
+  order_.scan(KeyRef{ns, space, begin}, true, [&](KeyNode& node) {
+    if (!inside(node.ref())) return false;
+    if (budget-- == 0) {
+      complete = false;
+      return false;
+    }
+    const RecordHeader& header = node.head.load(std::memory_order_relaxed)->header;
+    const bool expired = header.type != RecordType::kTombstone && header.expiry != TimeMs(0) &&
+                         header.expiry > after_clock && header.expiry <= now;
+    changed = header.version > after || expired;
+    return !changed;
+  });
+  if (changed || complete) return changed;
+  if (recent_.touched(ns, space, begin, end, after)) return true;
+  const auto expired = std::find_if(
+      std::find_if(expiries_.begin(), expiries_.end(),
+                   [&](const auto& entry) { return entry.first > after_clock; }),
+      expiries_.end(),
+      [&](const auto& entry) { return entry.first > now || inside(entry.second->ref()); });
+  return expired != expiries_.end() && expired->first <= now;
+}
+
+void TransactionalKvDatabase::visit_present(NamespaceId ns, Space space, base::BytesView begin,
+                                            base::BytesView end, TimeMs now,
+                                            base::Function<bool(base::BytesView key)> key) const {
+  order_.scan(KeyRef{ns, space, begin}, true, [&](KeyNode& node) {
+    if (node.ns != ns || node.space != space || (!end.empty() && node.key() >= end)) return false;
+    const RecordHeader& header = node.head.load(std::memory_order_relaxed)->header;
+    const bool expired = header.expiry != TimeMs(0) && header.expiry <= now;
+    if (header.type == RecordType::kTombstone || expired) return true;
+    return key(node.key());
+  });
+}
+
+void TransactionalKvDatabase::put(const KeyRef& ref, base::BytesView value, TimeMs expiry,
+                                  Version version) {
+  RecordHeader header;
+  header.version = version;
+  header.expiry = expiry;
+  header.digest = state_.hasher().digest(value);
+  header.type = RecordType::kBytes;
+  write(ref, header, value, version);
+}
+
+void TransactionalKvDatabase::erase(const KeyRef& ref, Version version) {
+  RecordHeader header;
+  header.version = version;
+  header.type = RecordType::kTombstone;
+  write(ref, header, {}, version);
+}
+
+void TransactionalKvDatabase::write(const KeyRef& ref, const RecordHeader& header,
+                                    base::BytesView value, Version applied) {
+  Record* record = Record::create(header, value);
+  if (KeyNode* node = points_.find(ref)) {
+    write_node(*node, record, applied);
+  } else {
+    node = KeyNode::create(ref);
+    node->head.store(record, std::memory_order_relaxed);
+    order_.insert(node);
+    points_.insert(node);  // DB3
+    count(*node, *record);
+    recent_.add(applied, header.version, *node);
+    if (record->is_tombstone()) bury(*node, header.version);
+  }
+}
+
+void TransactionalKvDatabase::write_node(KeyNode& node, Record* record, Version applied) {
+  Record* old = node.head.load(std::memory_order_relaxed);
+  SYNOD_ASSERT(old->header.version < record->header.version, "a chain is newest first");
+  uncount(node, *old);
+  record->older.store(old, std::memory_order_relaxed);
+  node.head.store(record, std::memory_order_release);
+  const std::uint64_t bytes = record_cost(*old);
+  superseded_.push_back({applied, &node, bytes});
+  old_bytes_ += bytes;
+  count(node, *record);
+  recent_.add(applied, record->header.version, node);
+  if (record->is_tombstone()) bury(node, record->header.version);
+}
+
+void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
+  base::Bytes row_key = entry_row_key(node.ref());
+  if (record.is_tombstone()) {
+    // At or below the floor a tombstone is no longer part of replicated state.
+    if (record.header.version <= state_.conflict_floor()) {
+      write_behind_.erase_row(std::move(row_key));
+      return;
+    }
+    tombstones_.emplace(record.header.version, &node);
+    tombstone_bytes_ += tombstone_cost(node);
+  } else {
+    if (record.header.expiry != TimeMs(0)) expiries_.emplace(record.header.expiry, &node);
+    keys_.fetch_add(1, std::memory_order_relaxed);
+    live_bytes_.fetch_add(node.key_size + record.value_size, std::memory_order_relaxed);
+  }
+  entries_hash_.add(state_.hasher().entry(node.ref(), record.header));
+  if (SYNOD_PLANT("tombstone_not_persisted") && record.is_tombstone()) {
+    write_behind_.erase_row(std::move(row_key));
+    return;
+  }
+  write_behind_.put_row(std::move(row_key), entry_row_value(record.header, record.value()));
+}
+
+void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
+  if (record.is_tombstone()) {
+    if (tombstones_.erase({record.header.version, &node}) == 0) return;
+    tombstone_bytes_ -= tombstone_cost(node);
+  } else {
+    if (record.header.expiry != TimeMs(0)) expiries_.erase({record.header.expiry, &node});
+    keys_.fetch_sub(1, std::memory_order_relaxed);
+    live_bytes_.fetch_sub(node.key_size + record.value_size, std::memory_order_relaxed);
+  }
+  entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header));
+}
+
+/// Queues the node for removal if its tombstone is already forgotten.
+void TransactionalKvDatabase::bury(KeyNode& node, Version tombstone) {
+  if (tombstone > state_.conflict_floor()) return;
+  dead_.push_back({applying(), &node, tombstone});
+}
+
+std::size_t TransactionalKvDatabase::sweep_expired(TimeMs clock, std::size_t keys_max) {
+  std::size_t swept = 0;
+  while (swept < keys_max && !expiries_.empty() && expiries_.begin()->first <= clock) {
+    const auto [expiry, node] = *expiries_.begin();
+    RecordHeader header;
+    header.version = state_.version_clock().first_version_at(expiry);
+    header.type = RecordType::kTombstone;
+    write_node(*node, Record::create(header, {}), applying());
+    ++swept;
+  }
+  return swept;
+}
+
+std::size_t TransactionalKvDatabase::sweep_namespace(NamespaceId ns, Version version,
+                                                     std::size_t keys_max) {
+  std::vector<KeyNode*> nodes;
+  order_.scan(KeyRef{ns, Space(0), {}}, true, [&](KeyNode& node) {
+    if (node.ns != ns || nodes.size() == keys_max) return false;
+    if (!node.head.load(std::memory_order_relaxed)->is_tombstone()) nodes.push_back(&node);
+    return true;
+  });
+  for (KeyNode* node : nodes) {
+    RecordHeader header;
+    header.version = version;
+    header.type = RecordType::kTombstone;
+    write_node(*node, Record::create(header, {}), applying());
+  }
+  return nodes.size();
+}
+
+std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor,
+                                                     std::size_t keys_max) {
+  std::size_t dropped = 0;
+  while (dropped < keys_max && !tombstones_.empty() &&
+         tombstones_.begin()->first <= conflict_floor) {
+    KeyNode& node = *tombstones_.begin()->second;
+    const Record& record = *node.head.load(std::memory_order_relaxed);
+    uncount(node, record);
+    write_behind_.erase_row(entry_row_key(node.ref()));
+    bury(node, record.header.version);
+    ++dropped;
+  }
+  return dropped;
+}
+
+std::optional<Version> TransactionalKvDatabase::oldest_tombstone() const {
+  if (tombstones_.empty()) return std::nullopt;
+  return tombstones_.begin()->first;
+}
+
+std::optional<TimeMs> TransactionalKvDatabase::next_expiry() const {
+  if (expiries_.empty()) return std::nullopt;
+  return expiries_.begin()->first;
+}
+
+StateHash TransactionalKvDatabase::hash() const {
+  StateHash sum = entries_hash_;
+  sum.add(state_.hash());
+  return sum;
+}
+
+void TransactionalKvDatabase::finish(LogIndex index) {
+  applied_index_ = index;
+  write_behind_.put_row(base::Bytes(1, kAppliedRow), applied_row_value({index, hash()}));
+  write_behind_.seal(index);
+  if (state_.namespaces().view_changed()) publish_namespaces();
+  visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
+}
+
+void TransactionalKvDatabase::publish_namespaces() {
+  const NamespaceView* old = namespaces_.exchange(
+      state_.namespaces().make_view(floor_.value()).release(), std::memory_order_acq_rel);
+  if (old != nullptr) epochs_.retire(const_cast<NamespaceView*>(old), destroy_view);
+}
+
+void TransactionalKvDatabase::housekeep(base::Nanos now) {
+  constexpr std::size_t kStepsMax = 4'096;
+  const Version visible = visible_version();
+  floor_.sample(visible, now);
+  Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
+                            std::min(state_.conflict_floor(), visible));
+  if (old_bytes_ > options_.old_bytes_max) {
+    // Over the budget: give up history up to where half of it is free again.
+    std::uint64_t excess = old_bytes_ - options_.old_bytes_max / 2;
+    for (const auto& entry : superseded_) {
+      wanted = std::max(wanted, std::min(entry.at, visible));
+      if (entry.bytes >= excess) break;
+      excess -= entry.bytes;
+    }
+  }
+  floor_.raise(wanted, now);
+  cut_chains(kStepsMax);
+  remove_dead(kStepsMax);
+  epochs_.collect();
+}
+
+void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
+  const Version floor = floor_.value();
+  for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
+    if (superseded_.front().at > floor) return;
+    old_bytes_ -= superseded_.front().bytes;
+    cut_behind(*superseded_.front().node, floor);
+    superseded_.pop_front();
+  }
+}
+
+void TransactionalKvDatabase::cut_behind(KeyNode& node, Version floor) {
+  Record* keep = node.head.load(std::memory_order_relaxed);
+  while (keep != nullptr && keep->header.version > floor) {
+    keep = keep->older.load(std::memory_order_relaxed);
+  }
+  if (keep == nullptr) return;
+  Record* drop = keep->older.exchange(nullptr, std::memory_order_acq_rel);
+  while (drop != nullptr) {
+    Record* older = drop->older.load(std::memory_order_relaxed);
+    epochs_.retire(drop, destroy_record);
+    drop = older;
+  }
+}
+
+void TransactionalKvDatabase::remove_dead(std::size_t steps_max) {
+  const Version floor = floor_.value();
+  for (std::size_t i = 0; i < steps_max && !dead_.empty(); ++i) {
+    const Dead dead = dead_.front();
+    if (dead.at > floor) return;
+    // Chains first: an entry of this node that still waits there would outlive the node.
+    if (!superseded_.empty() && superseded_.front().at <= dead.at) return;
+    dead_.pop_front();
+    Record* head = dead.node->head.load(std::memory_order_relaxed);
+    if (!head->is_tombstone() || head->header.version != dead.tombstone) continue;
+    cut_behind(*dead.node, floor);
+    points_.erase(dead.node);
+    order_.erase(dead.node);
+    epochs_.retire(head, destroy_record);
+    epochs_.retire(dead.node, destroy_node);
+  }
+}
+
+}  // namespace synod::core

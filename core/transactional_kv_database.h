@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/clock.h"
+#include "core/kv_database.h"
+#include "core/recent_writes.h"
+#include "core/snapshot_floor.h"
+#include "core/state/replicated_state.h"
+#include "core/table/btree.h"
+#include "core/table/cuckoo_table.h"
+#include "core/table/epoch.h"
+#include "core/write_behind.h"
+#include "storage/storage_backend.h"
+
+namespace synod::core {
+
+/// Knobs of this node alone; none can change a result.
+struct DatabaseOptions {
+  base::Nanos snapshot_window = std::chrono::seconds(5);
+  std::uint64_t old_bytes_max = 256U << 20;  ///< Superseded values kept for snapshot reads.
+};
+
+/// The store: a cuckoo table and a B-tree over the same version chains, replicated state beside
+/// them, every change mirrored as rows for the storage backend.
+///
+/// Owned by the server's composition (ServerManager, or a test); written by KvStoreExecutor.
+///
+/// Invariants
+///   DB1  A reader at v sees, of every chain, the newest record at or below v, whole.
+///   DB2  visible_version() is stored after everything it covers (release).
+///   DB3  A node is in both indexes or in neither, from the writer's view.
+///   DB4  hash() is the sum over present entries, tombstones not yet forgotten, and the state.
+///   DB5  Local housekeeping (chains cut, nodes freed, the snapshot floor) changes no result.
+///
+/// Threads: KvDatabase's rule. `load`, `housekeep`, `hash` and `verify_*` on the writer.
+/// Failure: out of memory aborts; admission is there to keep away from it.
+class TransactionalKvDatabase final : public KvDatabase {
+ public:
+  explicit TransactionalKvDatabase(const DatabaseOptions& options);
+  ~TransactionalKvDatabase() override;
+  TransactionalKvDatabase(const TransactionalKvDatabase&) = delete;
+  TransactionalKvDatabase& operator=(const TransactionalKvDatabase&) = delete;
+
+  // KvDatabase, readers (database_reader.cc).
+  [[nodiscard]] Version visible_version() const override {
+    return Version(visible_version_.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] PointRead read(std::string_view ns, Space space, base::BytesView key,
+                               Version at) const override;
+  [[nodiscard]] ReadKind scan(
+      const ScanBounds& bounds, Version at,
+      base::Function<bool(base::BytesView key, base::BytesView value)> row) const override;
+
+  // KvDatabase, the writer.
+  [[nodiscard]] ReplicatedState& state() override { return state_; }
+  [[nodiscard]] LatestEntry latest(const KeyRef& ref) const override;
+  [[nodiscard]] bool range_changed(NamespaceId ns, Space space, base::BytesView begin,
+                                   base::BytesView end, Version after, TimeMs after_clock,
+                                   TimeMs now) const override;
+  void visit_present(NamespaceId ns, Space space, base::BytesView begin, base::BytesView end,
+                     TimeMs now, base::Function<bool(base::BytesView key)> key) const override;
+  void put(const KeyRef& ref, base::BytesView value, TimeMs expiry, Version version) override;
+  void erase(const KeyRef& ref, Version version) override;
+  std::size_t sweep_expired(TimeMs clock, std::size_t keys_max) override;
+  std::size_t sweep_namespace(NamespaceId ns, Version version, std::size_t keys_max) override;
+  std::size_t drop_tombstones(Version conflict_floor, std::size_t keys_max) override;
+  [[nodiscard]] std::uint64_t tombstone_bytes() const override { return tombstone_bytes_; }
+  [[nodiscard]] std::optional<Version> oldest_tombstone() const override;
+  [[nodiscard]] std::optional<TimeMs> next_expiry() const override;
+  void finish(LogIndex index) override;
+
+  /// Fills an empty database from the backend's rows and returns the index they cover (0: none).
+  /// kCorruption if rows contradict each other or the stored state hash (database_loader.cc).
+  [[nodiscard]] base::Result<LogIndex> load(const storage::StorageBackend& backend);
+
+  /// Moves the snapshot floor with time, cuts chains, frees memory; bounded work per call.
+  void housekeep(base::Nanos now);
+
+  [[nodiscard]] StateHash hash() const;
+  [[nodiscard]] LogIndex applied_index() const { return applied_index_; }
+  [[nodiscard]] WriteBehind& write_behind() { return write_behind_; }
+  [[nodiscard]] Version snapshot_floor() const { return floor_.value(); }
+  /// For operators: present keys and their bytes. Any thread.
+  [[nodiscard]] std::uint64_t key_count() const { return keys_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t live_bytes() const {
+    return live_bytes_.load(std::memory_order_relaxed);
+  }
+  /// Bytes of superseded values still kept.
+  [[nodiscard]] std::uint64_t old_bytes() const { return old_bytes_; }
+
+  /// Walks both indexes and recomputes everything that is kept incrementally (verify.cc).
+  /// kCorruption names the first contradiction.
+  [[nodiscard]] base::Status verify_tables() const;
+  /// Compares the tables with the backend row by row. REQUIRES: everything was persisted.
+  [[nodiscard]] base::Status verify_backend(const storage::StorageBackend& backend) const;
+
+ private:
+  /// Orders nodes by key, so that equal times and versions have one order on every replica.
+  template <class Rank>
+  struct ByRankThenKey {
+    bool operator()(const std::pair<Rank, KeyNode*>& a, const std::pair<Rank, KeyNode*>& b) const {
+      if (a.first != b.first) return a.first < b.first;
+      return a.second->ref() < b.second->ref();
+    }
+  };
+  using ExpiryIndex = std::set<std::pair<TimeMs, KeyNode*>, ByRankThenKey<TimeMs>>;
+  using TombstoneIndex = std::set<std::pair<Version, KeyNode*>, ByRankThenKey<Version>>;
+  struct Superseded {
+    Version at;
+    KeyNode* node;
+    std::uint64_t bytes;
+  };
+  struct Dead {
+    Version at;
+    KeyNode* node;
+    Version tombstone;
+  };
+
+  /// What a tombstone costs in the policy's byte bound: its key and a fixed share, from lengths
+  /// alone so that every replica counts the same.
+  [[nodiscard]] static std::uint64_t tombstone_cost(const KeyNode& node) {
+    return node.key_size + 64ULL;
+  }
+  [[nodiscard]] ReadKind scan_chunk(const ScanBounds& bounds, NamespaceId ns, Version at,
+                                    base::Bytes& resume, bool& resume_inclusive, bool& finished,
+                                    base::Function<bool(base::BytesView, base::BytesView)>& row)
+      const;
+
+  void write(const KeyRef& ref, const RecordHeader& header, base::BytesView value,
+             Version applied);
+  void write_node(KeyNode& node, Record* record, Version applied);
+  void uncount(KeyNode& node, const Record& record);
+  void count(KeyNode& node, const Record& record);
+  void bury(KeyNode& node, Version tombstone);
+  [[nodiscard]] Version applying() const { return state_.newest_version(); }
+  void publish_namespaces();
+  void cut_chains(std::size_t steps_max);
+  void cut_behind(KeyNode& node, Version floor);
+  void remove_dead(std::size_t steps_max);
+  [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
+  [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
+  [[nodiscard]] base::Status verify_node(const KeyNode& node, StateHash& sum) const;
+
+  const DatabaseOptions options_;
+  EpochManager epochs_;
+  CuckooTable points_;
+  BTree order_;
+  WriteBehind write_behind_;
+  ReplicatedState state_;
+  std::atomic<const NamespaceView*> namespaces_{nullptr};
+  std::atomic<std::int64_t> visible_version_{0};
+  mutable SnapshotFloor floor_;
+
+  // Writer only, derived from the entries.
+  RecentWrites recent_;
+  ExpiryIndex expiries_;
+  TombstoneIndex tombstones_;
+  std::uint64_t tombstone_bytes_ = 0;
+  StateHash entries_hash_;
+  LogIndex applied_index_{0};
+
+  // Writer only, local housekeeping.
+  std::deque<Superseded> superseded_;
+  std::deque<Dead> dead_;
+  std::uint64_t old_bytes_ = 0;
+
+  std::atomic<std::uint64_t> keys_{0};
+  std::atomic<std::uint64_t> live_bytes_{0};
+};
+
+}  // namespace synod::core

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deep verification: recomputes what is kept incrementally and compares every copy of the data.
+#include <string>
+
+#include "base/codec.h"
+#include "base/text.h"
+#include "core/transactional_kv_database.h"
+
+namespace synod::core {
+namespace {
+
+base::Status differs(std::string what) {
+  return {base::StatusCode::kCorruption, std::move(what)};
+}
+
+std::string name_of(const KeyRef& ref) {
+  return base::concat("key ", base::escape(ref.key), " of namespace ", ref.ns.value());
+}
+
+/// Discards rows: verification rebuilds state without writing anything.
+class NoRows final : public RowSink {
+ public:
+  void put_row(base::Bytes /*key*/, base::Bytes /*value*/) override {}
+  void erase_row(base::Bytes /*key*/) override {}
+};
+
+}  // namespace
+
+base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, StateHash& sum) const {
+  if (points_.find(node.ref()) != &node) {
+    return differs(base::concat(name_of(node.ref()), " is in the B-tree but not in the cuckoo table"));
+  }
+  const Record& head = *node.head.load(std::memory_order_relaxed);
+  const bool remembered =
+      !head.is_tombstone() ||
+      tombstones_.contains({head.header.version, const_cast<KeyNode*>(&node)});
+  if (remembered) sum.add(state_.hasher().entry(node.ref(), head.header));
+  Version above(INT64_MAX);
+  for (const Record* record = &head; record != nullptr;
+       record = record->older.load(std::memory_order_relaxed)) {
+    if (record->header.version >= above) {
+      return differs(base::concat("versions of ", name_of(node.ref()), " do not decrease"));
+    }
+    above = record->header.version;
+    if (!record->is_tombstone() && !record->is_cold &&
+        state_.hasher().digest(record->value()) != record->header.digest) {
+      return differs(base::concat("a value of ", name_of(node.ref()), " does not match its digest"));
+    }
+  }
+  return {};
+}
+
+base::Status TransactionalKvDatabase::verify_tables() const {
+  StateHash sum;
+  std::size_t nodes = 0;
+  const KeyNode* previous = nullptr;
+  base::Status failed;
+  order_.scan(KeyRef{NamespaceId(0), Space(0), {}}, true, [&](KeyNode& node) {
+    ++nodes;
+    if (previous != nullptr && !(previous->ref() < node.ref())) {
+      failed = differs(base::concat(name_of(node.ref()), " is out of order in the B-tree"));
+    } else {
+      failed = verify_node(node, sum);
+    }
+    previous = &node;
+    return failed.ok();
+  });
+  SYNOD_RETURN_IF_ERROR(failed);
+  if (nodes != points_.size()) {
+    return differs(base::concat("the B-tree holds ", nodes, " keys, the cuckoo table ",
+                                points_.size()));
+  }
+  if (!(sum == entries_hash_)) {
+    return differs(base::concat("entries hash to ", sum.to_string(), ", kept is ",
+                                entries_hash_.to_string()));
+  }
+  return {};
+}
+
+base::Status TransactionalKvDatabase::verify_backend(
+    const storage::StorageBackend& backend) const {
+  NoRows no_rows;
+  ReplicatedState stored(no_rows);
+  const char scalars_key = kScalarsRow;
+  SYNOD_ASSIGN_OR_RETURN(const auto scalars, backend.get({&scalars_key, 1}));
+  if (!scalars) {
+    return key_count() == 0 && applied_index_ == LogIndex(0)
+               ? base::Status()
+               : differs("the backend has no scalars row");
+  }
+  SYNOD_RETURN_IF_ERROR(stored.load_scalars(*scalars));
+  StateHash sum;
+  base::Status failed;
+  SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
+    if (key.size() == 1) return true;
+    const auto ref = parse_entry_row_key(key);
+    if (!ref) {
+      failed = stored.load_row(key, value);
+      return failed.ok();
+    }
+    const auto row = parse_entry_row_value(value);
+    const KeyNode* node = points_.find(*ref);
+    if (!row.ok() || node == nullptr) {
+      failed = differs(base::concat(name_of(*ref), " is damaged or unknown in the backend"));
+      return false;
+    }
+    const Record& head = *node->head.load(std::memory_order_relaxed);
+    if (head.header.version != row->header.version || head.header.digest != row->header.digest ||
+        (!head.is_tombstone() && state_.hasher().digest(row->value) != head.header.digest)) {
+      failed = differs(base::concat(name_of(*ref), " differs between tables and backend"));
+      return false;
+    }
+    sum.add(state_.hasher().entry(*ref, row->header));
+    return true;
+  }));
+  SYNOD_RETURN_IF_ERROR(failed);
+  SYNOD_RETURN_IF_ERROR(stored.check_loaded());
+  sum.add(stored.hash());
+  if (sum == hash()) return {};
+  return differs(base::concat("the backend hashes to ", sum.to_string(), ", the tables to ",
+                              hash().to_string()));
+}
+
+}  // namespace synod::core

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "router/commit_pipeline.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/logging.h"
+#include "base/text.h"
+
+namespace synod::router {
+namespace {
+
+/// Versions reserved at a time by the ceiling of `batched` and `async`.
+constexpr std::int64_t kCeilingStep = 1'000'000;
+constexpr std::uint64_t kMarkEvery = 64;
+constexpr base::Nanos kBacklogPause = std::chrono::milliseconds(1);
+
+core::Outcome refusal(core::OutcomeCode code, std::string message) {
+  core::Outcome outcome;
+  outcome.code = code;
+  outcome.message = std::move(message);
+  outcome.retry_after_ms = 100;
+  return outcome;
+}
+
+}  // namespace
+
+CommitPipeline::CommitPipeline(base::Dispatcher& dispatcher, base::Dispatcher& background,
+                               storage::FileSystem& files, std::string directory,
+                               std::unique_ptr<storage::SegmentedLog> log,
+                               core::KvServiceCore& core,
+                               core::TransactionalKvDatabase& database,
+                               core::Persistence& persistence, const PipelineOptions& options,
+                               FatalHandler fatal)
+    : dispatcher_(dispatcher),
+      background_(background),
+      files_(files),
+      directory_(std::move(directory)),
+      log_(std::move(log)),
+      core_(core),
+      database_(database),
+      executor_(core, database),
+      persistence_(persistence),
+      options_(options),
+      fatal_(std::move(fatal)),
+      stamps_(dispatcher.clock(), database.state().clock()),
+      queue_(options.pending_max) {
+  log_bytes_.store(log_->disk_bytes());
+}
+
+bool CommitPipeline::submit(PendingOperation& pending) {
+  const std::uint64_t bytes = pending.bytes;
+  if (pending_bytes_.fetch_add(bytes) + bytes > options_.pending_bytes_max) {
+    pending_bytes_.fetch_sub(bytes);
+    return false;
+  }
+  using Push = base::BoundedChannel<PendingOperation>::Push;
+  const Push pushed = queue_.push(pending);
+  if (pushed == Push::kRefused) {
+    pending_bytes_.fetch_sub(bytes);
+    return false;
+  }
+  if (pushed == Push::kQueuedFirst) dispatcher_.post([this] { wake(); });
+  return true;
+}
+
+void CommitPipeline::wake() {
+  if (scheduled_ || stopped_) return;
+  scheduled_ = true;
+  run();
+}
+
+void CommitPipeline::resume() {
+  paused_ = false;
+  wake();
+}
+
+core::LogIndex CommitPipeline::next_index() const { return executor_.applied_index().next(); }
+
+void CommitPipeline::run() {
+  scheduled_ = false;
+  if (failed_ || paused_) return;
+  if (persistence_.backlog_bytes() > options_.backlog_bytes_max) {
+    // The backend is behind: wait for it, the queue in front of us turns callers away.
+    persistence_.kick();
+    scheduled_ = true;
+    dispatcher_.run_after(kBacklogPause, [this] { run(); });
+    return;
+  }
+  auto group = take_group();
+  if (!group.empty()) {
+    group_sizes_.record(group.size());
+    if (options_.durability == Durability::kSync) {
+      commit_durably(std::move(group));
+    } else {
+      commit_at_once(std::move(group));
+    }
+    if (failed_) return;
+    database_.housekeep(dispatcher_.clock().boot_time());
+    persistence_.kick();
+    relieve_log();
+  }
+  if (queue_.size() > 0 && !scheduled_) {
+    scheduled_ = true;
+    dispatcher_.post([this] { run(); });
+  }
+}
+
+std::vector<PendingOperation> CommitPipeline::take_group() {
+  std::vector<PendingOperation> group;
+  std::uint64_t bytes = 0;
+  const base::Nanos now = dispatcher_.clock().boot_time();
+  const core::TimeMs stamp = stamps_.now();
+  if (tick_wanted_) {
+    tick_wanted_ = false;
+    PendingOperation tick;
+    tick.operation.kind = core::OperationKind::kTick;
+    tick.operation.stamp = stamp;
+    group.push_back(std::move(tick));
+  }
+  while (group.size() < options_.group_operations_max && bytes < options_.group_bytes_max) {
+    auto pending = queue_.pop();
+    if (!pending) break;
+    pending_bytes_.fetch_sub(pending->bytes);
+    if (pending->deadline && now > *pending->deadline) {
+      pending->done(refusal(core::OutcomeCode::kTimeout, "Transaction timed out"));
+      continue;
+    }
+    bytes += pending->bytes;
+    pending->operation.stamp = stamp;
+    group.push_back(std::move(*pending));
+  }
+  return group;
+}
+
+void CommitPipeline::commit_durably(std::vector<PendingOperation> group) {
+  OperationGroup frame(next_index());
+  for (const auto& pending : group) frame.add(core::encode_operation(pending.operation));
+  const base::Status written = write_group(frame);
+  if (!written.ok()) {
+    refuse(group, written);
+    return;
+  }
+  core::LogIndex index = frame.first();
+  for (auto& pending : group) {  // CP1
+    apply(pending, index);
+    index = index.next();
+  }
+}
+
+void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
+  if (!raise_ceiling(group.size())) return;
+  for (auto& pending : group) {
+    const core::LogIndex index = next_index();
+    if (!unsynced_) unsynced_.emplace(index);
+    unsynced_->add(core::encode_operation(pending.operation));
+    apply(pending, index);
+  }
+  if (unsynced_->bytes() >= options_.unsynced_bytes_max) {
+    flush_unsynced();
+  } else if (!flush_timer_set_) {
+    flush_timer_set_ = true;
+    dispatcher_.run_after(options_.batched_interval, [this] {
+      flush_timer_set_ = false;
+      flush_unsynced();
+    });
+  }
+}
+
+void CommitPipeline::apply(PendingOperation& pending, core::LogIndex index) {
+  core::ExecutionResult result = executor_.apply(index, pending.operation);
+  if (pending.done) pending.done(std::move(result.outcome));
+}
+
+base::Status CommitPipeline::write_group(OperationGroup& group) {
+  const base::BytesView body = group.body();
+  const auto seq = log_->append(group.summary(), {&body, 1});
+  if (!seq.ok()) return seq.status();
+  const base::Nanos before = dispatcher_.clock().boot_time();
+  const base::Status synced = log_->sync();
+  if (!synced.ok()) {
+    // F2: whether the frame is on the medium is unknown, whatever the code says.
+    return {base::StatusCode::kIoError, synced.message()};
+  }
+  const auto took = dispatcher_.clock().boot_time() - before;
+  sync_times_us_.record(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<base::Micros>(took).count()));
+  if (frame_marks_.empty() || ++frames_since_mark_ >= kMarkEvery) {
+    frame_marks_.emplace_back(*seq, group.last());
+    frames_since_mark_ = 0;
+  }
+  log_bytes_.store(log_->disk_bytes(), std::memory_order_relaxed);
+  return {};
+}
+
+void CommitPipeline::flush_unsynced() {
+  if (failed_ || !unsynced_) return;
+  const base::Status written = write_group(*unsynced_);
+  if (written.ok()) {
+    unsynced_.reset();
+    return;
+  }
+  if (written.code() != base::StatusCode::kNoSpace) {
+    fail(written);
+    return;
+  }
+  // Nothing of the frame was written: keep it and try again; admission is closed meanwhile.
+  base::log_warning("log", "no space for the next segment: " + written.message());
+  if (flush_timer_set_) return;
+  flush_timer_set_ = true;
+  dispatcher_.run_after(options_.batched_interval, [this] {
+    flush_timer_set_ = false;
+    flush_unsynced();
+  });
+}
+
+bool CommitPipeline::raise_ceiling(std::size_t operations) {
+  const core::Version newest = database_.state().newest_version();
+  if (newest.value() + static_cast<std::int64_t>(operations) <= ceiling_.value()) return true;
+  RunRecord record;
+  record.durability = options_.durability;
+  record.ceiling = core::Version(newest.value() + kCeilingStep);
+  const base::Status written = write_run_record(files_, directory_, record);
+  if (!written.ok()) {
+    fail(written);
+    return false;
+  }
+  ceiling_ = record.ceiling;  // CP3
+  return true;
+}
+
+void CommitPipeline::refuse(std::vector<PendingOperation>& group, const base::Status& status) {
+  if (status.code() != base::StatusCode::kNoSpace) {
+    fail(status);
+    return;
+  }
+  for (auto& pending : group) {
+    if (pending.done) {
+      pending.done(refusal(core::OutcomeCode::kNoSpace, "No space for the log: " + status.message()));
+    }
+  }
+}
+
+void CommitPipeline::fail(const base::Status& status) {
+  failed_ = true;  // CP4
+  fatal_("the log failed: " + status.to_string());
+}
+
+base::Result<core::Outcome> CommitPipeline::execute_now(core::KvOperation operation) {
+  operation.stamp = stamps_.now();
+  OperationGroup frame(next_index());
+  frame.add(core::encode_operation(operation));
+  SYNOD_RETURN_IF_ERROR(write_group(frame));
+  return executor_.apply(frame.first(), operation).outcome;
+}
+
+base::Status CommitPipeline::start() {
+  RunRecord record;
+  record.durability = options_.durability;
+  if (options_.durability != Durability::kSync) {
+    record.ceiling = core::Version(database_.state().newest_version().value() + kCeilingStep);
+    ceiling_ = record.ceiling;
+  }
+  SYNOD_RETURN_IF_ERROR(write_run_record(files_, directory_, record));
+  dispatcher_.run_after(options_.tick_interval, [this] { tick(); });
+  return {};
+}
+
+void CommitPipeline::tick() {
+  if (failed_ || stopped_) return;
+  database_.housekeep(dispatcher_.clock().boot_time());
+  if (!paused_ && core_.needs_tick(stamps_.now())) {
+    tick_wanted_ = true;
+    wake();
+  }
+  if (failed_) return;
+  dispatcher_.run_after(options_.tick_interval, [this] { tick(); });
+}
+
+void CommitPipeline::relieve_log() {
+  if (log_bytes() > options_.log_bytes_max / 2 && !flush_requested_) {
+    flush_requested_ = true;
+    persistence_.request_flush([this](const base::Status& flushed) {
+      if (!flushed.ok()) base::log_warning("persistence", "flush: " + flushed.to_string());
+      dispatcher_.post([this] { flush_requested_ = false; });
+    });
+  }
+  if (log_bytes() == prepared_at_bytes_) return;
+  // A segment was begun: have the next one zero-filled before it is needed.
+  prepared_at_bytes_ = log_bytes();
+  background_.post([log = log_.get()] {
+    const base::Status prepared = log->prepare_segment();
+    if (!prepared.ok()) base::log_warning("log", "next segment: " + prepared.to_string());
+  });
+}
+
+void CommitPipeline::truncate(core::LogIndex durable) {
+  if (failed_ || stopped_) return;
+  std::optional<storage::FrameSeq> keep_from;
+  while (!frame_marks_.empty() && frame_marks_.front().second <= durable) {
+    keep_from = frame_marks_.front().first;
+    frame_marks_.pop_front();
+  }
+  if (!keep_from) return;
+  const base::Status deleted = log_->delete_before(*keep_from);
+  if (!deleted.ok()) base::log_warning("log", "deleting old segments: " + deleted.to_string());
+  log_bytes_.store(log_->disk_bytes(), std::memory_order_relaxed);
+}
+
+base::Status CommitPipeline::finish() {
+  while (!failed_ && queue_.size() > 0) {
+    paused_ = false;
+    run();
+  }
+  flush_unsynced();
+  stopped_ = true;
+  if (failed_ || unsynced_) {
+    return {base::StatusCode::kIoError, "the log could not be completed"};
+  }
+  return {};
+}
+
+}  // namespace synod::router

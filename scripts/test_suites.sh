@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034
+# The suites of `./dev test`, in the order they run. One row each:
+#
+#   name | preset | ninja targets ("all", or names) | which ctest entries ("-" or ctest options)
+#
+# "-" runs every entry of the named targets: the entries of a GoogleTest binary are called
+# <target>/<Case>, those of a fuzz target fuzz/<target>. A sanitizer suite names its targets so
+# that only they are built; put a test there when it handles hostile bytes or owns raw memory
+# (asan) or has more than one thread (tsan).
+asan_targets="base_test server_config_test config_fuzz"
+tsan_targets="base_test"
+
+suites=(
+  "house   | release | all           | -L ^house\$"
+  "release | release | all           | -LE ^house\$"
+  "asan    | asan    | $asan_targets | -"
+  "tsan    | tsan    | $tsan_targets | -"
+)

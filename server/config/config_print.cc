@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cctype>
+
+#include "base/text.h"
+#include "server/config/config_load.h"
+#include "server/config/key_registry.h"
+
+namespace synod::server {
+
+using base::concat;
+
+namespace {
+
+constexpr std::size_t kColumnsMax = 96;
+
+/// `text` as comment lines of bounded width.
+std::string comment(std::string_view text) {
+  std::string out;
+  std::string line(1, '#');
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    if (line.size() + 1 + end > kColumnsMax) {
+      out += line + "\n";
+      line.assign(1, '#');
+    }
+    line += concat(" ", text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out + line + "\n";
+}
+
+std::string environment_name(const Key& key) {
+  std::string name = concat("SYNOD__", key.table, "__", key.name);
+  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+}  // namespace
+
+std::string version_text() { return concat("synod-server ", SYNOD_VERSION); }
+
+std::string sample_config() {
+  const Config defaults;
+  std::string out =
+      "# Configuration of synod-server: every setting with its default.\n"
+      "#\n"
+      "# A setting comes from, first wins: the command line (--set table.key=value and the flags\n"
+      "# of --help), the environment (SYNOD__TABLE__KEY), this file (--config), the default.\n"
+      "# The one exception: THRIFT_PORT wins over --port. A change needs a restart.\n";
+  for (const KeyTable& table : all_tables()) {
+    out += concat("\n", comment(table.doc), "[", table.name, "]\n");
+    for (const Key& key : all_keys()) {
+      if (key.table != table.name) continue;
+      const std::string value = format_value(key, key.load(defaults, key));
+      out += concat(
+          "\n", comment(key.doc),
+          comment(concat(describe_kind(key), "; default ", value, "; ", environment_name(key))),
+          key.name, " = ", value, "\n");
+    }
+  }
+  return out;
+}
+
+std::string explain_config(const LoadedConfig& loaded) {
+  std::string out;
+  for (const KeyTable& table : all_tables()) {
+    out += concat(out.empty() ? "" : "\n", "[", table.name, "]\n");
+    for (const Key& key : all_keys()) {
+      if (key.table != table.name) continue;
+      const auto origin = loaded.origins.find(key.path());
+      out += concat(key.name, " = ", format_value(key, key.load(loaded.config, key)), "  # ",
+                    origin == loaded.origins.end() ? "default" : origin->second, "\n");
+    }
+  }
+  return out;
+}
+
+}  // namespace synod::server

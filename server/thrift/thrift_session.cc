@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/thrift/thrift_session.h"
+
+#include <thrift/TApplicationException.h>
+#include <thrift/Thrift.h>
+
+#include "base/assert.h"
+#include "base/logging.h"
+#include "base/text.h"
+
+namespace synod::server {
+
+using apache::thrift::TApplicationException;
+using apache::thrift::TException;
+
+namespace {
+
+constexpr std::size_t kKeepCodecBytes = 64 * 1024;
+
+}  // namespace
+
+/// Where completions of any thread leave replies for a session that may be gone.
+///
+/// Those that come on the session's own thread go straight in. The first of a burst from elsewhere
+/// wakes the session's dispatcher, the rest ride along.
+///
+/// Threads: thread-safe. The dispatcher and the session are touched only while not closed.
+class ThriftSession::Mailbox : public std::enable_shared_from_this<ThriftSession::Mailbox> {
+ public:
+  Mailbox(ThriftSession& session, base::Dispatcher& dispatcher)
+      : session_(session), dispatcher_(dispatcher) {}
+
+  void deliver(std::uint64_t number, const ReplyBody& body) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return;
+      if (!dispatcher_.is_current()) {
+        items_.emplace_back(number, body.clone());
+        if (items_.size() == 1) {
+          dispatcher_.post([self = shared_from_this()] { self->empty(); });
+        }
+        return;
+      }
+    }
+    // Only this thread closes, so the session is still there.
+    session_.complete(number, body);
+    session_.pump();
+  }
+
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    items_.clear();
+  }
+
+ private:
+  void empty() {
+    std::vector<std::pair<std::uint64_t, std::unique_ptr<ReplyBody>>> items;
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return;
+      items.swap(items_);
+    }
+    for (const auto& [number, body] : items) session_.complete(number, *body);
+    session_.pump();
+  }
+
+  ThriftSession& session_;
+  base::Dispatcher& dispatcher_;
+  std::mutex mutex_;
+  bool closed_ = false;
+  std::vector<std::pair<std::uint64_t, std::unique_ptr<ReplyBody>>> items_;
+};
+
+ThriftSession::ThriftSession(net::Connection& connection, const ThriftService& service,
+                             const net::ServerLimits& limits, SessionCounters& counters)
+    : connection_(connection),
+      service_(service),
+      limits_(limits),
+      counters_(counters),
+      mailbox_(std::make_shared<Mailbox>(*this, connection.dispatcher())),
+      scanner_({limits.message_bytes_max, limits.depth_max}) {}
+
+ThriftSession::~ThriftSession() { mailbox_->close(); }
+
+void ThriftSession::on_close() {
+  mailbox_->close();
+  slots_.clear();
+}
+
+WireCodec& ThriftSession::codec() {
+  if (codec_ == nullptr) codec_ = std::make_unique<WireCodec>(*format_, limits_);
+  return *codec_;
+}
+
+// ---- calls come in
+
+std::size_t ThriftSession::on_bytes(base::BytesView unread) {
+  std::size_t done = 0;
+  while (!draining_ && !paused_ && !connection_.reading_paused()) {
+    const auto state = scanner_.scan(unread.substr(done));
+    if (state == MessageScanner::State::kNeedMore) break;
+    if (state == MessageScanner::State::kRefused) {
+      refuse(scanner_.refusal());
+      return unread.size();
+    }
+    const std::size_t size = scanner_.message_bytes();
+    if (!accept(unread.substr(done, size))) return unread.size();
+    scanner_.reset();
+    done += size;
+  }
+  return done;
+}
+
+void ThriftSession::refuse(const std::string& reason) {
+  counters_.refused_streams.fetch_add(1, std::memory_order_relaxed);
+  base::log_debug("server", base::concat("client ", connection_.peer(), " refused: ", reason));
+  drain();
+}
+
+bool ThriftSession::accept(base::BytesView message) {
+  if (!format_.has_value()) format_ = scanner_.format();
+  if (*format_ != scanner_.format()) {
+    refuse("the client changed its protocol or framing");
+    return false;
+  }
+  counters_.calls.fetch_add(1, std::memory_order_relaxed);
+  CallHeader call;
+  try {
+    call = codec().begin_call(message);
+  } catch (const TException& error) {
+    refuse(base::concat("no header of a call: ", base::escape(error.what())));
+    return false;
+  }
+  const ThriftMethod* method = service_.find(call.method);
+  if (method == nullptr) {
+    counters_.unknown_methods.fetch_add(1, std::memory_order_relaxed);
+    codec_.reset();  // it stands before arguments nobody reads
+    const std::string text = base::concat("unknown method ", base::escape(call.method, 256));
+    add_exception(std::move(call), TApplicationException::UNKNOWN_METHOD, text);
+    return true;
+  }
+  Slot slot;
+  try {
+    slot.prepared = method->decode(codec().input(), *format_);
+  } catch (const TException& error) {
+    counters_.undecodable.fetch_add(1, std::memory_order_relaxed);
+    codec_.reset();  // it stands inside the broken arguments
+    const std::string text = base::escape(error.what(), 256);
+    add_exception(std::move(call), TApplicationException::PROTOCOL_ERROR, text);
+    return true;
+  }
+  // libthrift's compact protocol keeps a buffer of the largest string it has met.
+  if (message.size() > kKeepCodecBytes) codec_.reset();
+  slot.call = std::move(call);
+  slot.order = method->order;
+  if (slot.order == CallOrder::kBulkRead) ++bulk_reads_;
+  slots_.push_back(std::move(slot));
+  pump();
+  return true;
+}
+
+void ThriftSession::add_exception(CallHeader call,
+                                  TApplicationException::TApplicationExceptionType type,
+                                  const std::string& text) {
+  // It takes its place among the replies and completes like a call that was answered at once.
+  base::Bytes reply = codec().encode_exception(call, type, text);
+  Slot slot;
+  slot.call = std::move(call);
+  slot.reply = std::move(reply);
+  slot.done = true;
+  held_bytes_ += slot.reply.size();
+  slots_.push_back(std::move(slot));
+  pump();
+}
+
+// ---- calls begin and end
+
+void ThriftSession::pump() {
+  if (pumping_) return;  // a call that ended inside its own start: the outer pump goes on
+  pumping_ = true;
+  do {
+    progress_ = false;
+    start_ready();
+    send_done();
+  } while (progress_);
+  pumping_ = false;
+  update_reading();
+}
+
+bool ThriftSession::may_start(CallOrder order) const {
+  switch (order) {
+    case CallOrder::kWrite:
+      return running_reads_ == 0;
+    case CallOrder::kRead:
+    case CallOrder::kBulkRead:
+      return running_writes_ == 0;
+    case CallOrder::kFree:
+      return true;
+  }
+  return true;
+}
+
+void ThriftSession::start_ready() {
+  while (started_ < slots_.size() && may_start(slots_[started_].order)) {
+    Slot& slot = slots_[started_];
+    const std::uint64_t number = first_number_ + started_;
+    ++started_;
+    if (slot.done) continue;  // an exception waiting for its turn
+    if (slot.order == CallOrder::kWrite) ++running_writes_;
+    if (slot.order == CallOrder::kRead || slot.order == CallOrder::kBulkRead) ++running_reads_;
+    PreparedCall prepared = std::move(slot.prepared);
+    prepared(
+        [mailbox = mailbox_, number](const ReplyBody& body) { mailbox->deliver(number, body); });
+  }
+}
+
+void ThriftSession::complete(std::uint64_t number, const ReplyBody& body) {
+  SYNOD_ASSERT(number >= first_number_ && number - first_number_ < started_,
+               "R1: a completion is called once, for a call that began");
+  Slot& slot = slots_[number - first_number_];
+  SYNOD_ASSERT(!slot.done, "R1: a completion is called once");
+  slot.done = true;
+  if (slot.order == CallOrder::kWrite) --running_writes_;
+  if (slot.order == CallOrder::kRead || slot.order == CallOrder::kBulkRead) --running_reads_;
+  if (slot.order == CallOrder::kBulkRead) --bulk_reads_;
+  if (!slot.call.oneway) slot.reply = codec().encode_reply(slot.call, body);
+  held_bytes_ += slot.reply.size();
+  progress_ = true;
+}
+
+void ThriftSession::send_done() {
+  while (started_ > 0 && slots_.front().done) {
+    Slot& slot = slots_.front();
+    held_bytes_ -= slot.reply.size();
+    if (!slot.call.oneway) connection_.send(std::move(slot.reply));
+    slots_.pop_front();
+    ++first_number_;
+    --started_;
+  }
+}
+
+// ---- flow
+
+bool ThriftSession::has_room() const {
+  return slots_.size() < limits_.in_flight_max && bulk_reads_ == 0 &&
+         held_bytes_ <= limits_.output_pause_bytes;
+}
+
+void ThriftSession::update_reading() {
+  if (draining_) {
+    if (slots_.empty()) connection_.close_after_flush();
+    return;
+  }
+  if (has_room() == !paused_) return;
+  paused_ = !paused_;
+  if (paused_) {
+    connection_.pause_reading();
+  } else {
+    connection_.resume_reading();
+  }
+}
+
+void ThriftSession::drain() {
+  if (draining_) return;
+  draining_ = true;
+  connection_.pause_reading();
+  if (!pumping_) update_reading();
+}
+
+}  // namespace synod::server

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/core/twins.h"
+
+namespace synod::core {
+namespace {
+
+/// SYNOD_TEST_OPS overrides the length for soaks and sanitizer runs.
+std::uint64_t operations() {
+  const char* text = std::getenv("SYNOD_TEST_OPS");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 250'000;
+}
+
+class Twin : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(Twin, AnswersAlikeWhateverItsLife) {
+  Twins twins(GetParam());
+  const auto difference = twins.run(operations());
+  EXPECT_FALSE(difference.has_value()) << *difference;
+  // A stream that reaches no rule proves nothing.
+  EXPECT_GT(twins.seen(OutcomeCode::kOk), operations() / 4);
+  EXPECT_GT(twins.seen(OutcomeCode::kConflict), operations() / 50);
+  EXPECT_GT(twins.seen(OutcomeCode::kInvalidOperation), operations() / 1'000);
+  EXPECT_GT(twins.seen(OutcomeCode::kOutcomeForgotten), operations() / 10'000);
+  EXPECT_GT(twins.crashes(), operations() / 5'000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Twin, testing::Values(1, 2, 3, 4));
+
+}  // namespace
+}  // namespace synod::core

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/table/cuckoo_table.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/core_table/table_support.h"
+
+namespace synod::core {
+namespace {
+
+using test::TestKey;
+
+constexpr base::SipKey kSipKey{0x1234, 0x5678};
+
+/// What the table makes of a key of namespace 1, space 0; knowing the SipKey a test can aim.
+std::uint64_t hash_of(const std::string& bytes) {
+  return base::siphash13({kSipKey.k0 ^ (1ULL << 8), kSipKey.k1}, bytes);
+}
+
+class CuckooTableTest : public testing::Test {
+ protected:
+  ~CuckooTableTest() override {
+    table_.for_each([this](KeyNode& node) { test::retire_node(epochs_, &node); });
+  }
+  KeyNode* add(const TestKey& key) {
+    KeyNode* node = KeyNode::create(key.ref());
+    table_.insert(node);
+    return node;
+  }
+  void remove(KeyNode* node) {
+    table_.erase(node);
+    test::retire_node(epochs_, node);
+    epochs_.collect();
+  }
+  /// `count` keys whose hash satisfies `wanted`.
+  static std::vector<TestKey> aimed_keys(std::size_t count,
+                                         const std::function<bool(std::uint64_t)>& wanted) {
+    std::vector<TestKey> keys;
+    for (std::uint64_t i = 0; keys.size() < count; ++i) {
+      const std::string bytes = "aimed" + std::to_string(i);
+      if (wanted(hash_of(bytes))) keys.push_back({1, 0, bytes});
+    }
+    return keys;
+  }
+  void expect_all_found_and_erasable(const std::vector<TestKey>& keys) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      add(keys[i]);
+      for (std::size_t j = 0; j <= i; ++j) ASSERT_NE(table_.find(keys[j].ref()), nullptr);
+    }
+    EXPECT_EQ(table_.size(), keys.size());
+    for (const TestKey& key : keys) remove(table_.find(key.ref()));
+    for (const TestKey& key : keys) EXPECT_EQ(table_.find(key.ref()), nullptr);
+    EXPECT_EQ(table_.size(), 0U);
+  }
+
+  EpochManager epochs_;
+  CuckooTable table_{kSipKey, epochs_, 16};
+};
+
+TEST_F(CuckooTableTest, FindsWhatWasInsertedUntilItIsErased) {
+  const TestKey key{1, 0, "a"};
+  EXPECT_EQ(table_.find(key.ref()), nullptr);
+  KeyNode* node = add(key);
+  EXPECT_EQ(table_.find(key.ref()), node);
+  EXPECT_EQ(table_.size(), 1U);
+  remove(node);
+  EXPECT_EQ(table_.find(key.ref()), nullptr);
+  EXPECT_EQ(table_.size(), 0U);
+}
+
+TEST_F(CuckooTableTest, TellsNamespacesSpacesAndPrefixesApart) {
+  const std::vector<TestKey> keys = {{1, 0, ""},  {2, 0, ""},  {1, 1, ""},
+                                     {1, 0, "a"}, {1, 1, "a"}, {1, 0, std::string("a\0", 2)}};
+  std::set<KeyNode*> nodes;
+  for (const TestKey& key : keys) nodes.insert(add(key));
+  EXPECT_EQ(nodes.size(), keys.size());
+  for (const TestKey& key : keys) {
+    const KeyNode* node = table_.find(key.ref());
+    ASSERT_NE(node, nullptr);
+    EXPECT_EQ(node->ref(), key.ref());
+  }
+  EXPECT_EQ(table_.find(TestKey{2, 1, ""}.ref()), nullptr);
+}
+
+TEST_F(CuckooTableTest, HoldsKeysThatAllHaveOneTag) {
+  expect_all_found_and_erasable(
+      aimed_keys(300, [](std::uint64_t hash) { return (hash & 0xff) == 0x42; }));
+}
+
+TEST_F(CuckooTableTest, HoldsKeysWhoseTagWouldMeanFree) {
+  expect_all_found_and_erasable(
+      aimed_keys(200, [](std::uint64_t hash) { return (hash & 0xff) <= 1; }));
+}
+
+TEST_F(CuckooTableTest, GrowsOutOfACrowdInTwoBuckets) {
+  // Both places within the same sixteenth of the table: 40 keys for 14 slots of 16 buckets.
+  expect_all_found_and_erasable(aimed_keys(
+      40, [](std::uint64_t hash) { return hash >> 60 == 3 && std::rotl(hash, 32) >> 60 == 9; }));
+}
+
+TEST_F(CuckooTableTest, HoldsKeysWhoseTwoPlacesAreOneBucket) {
+  expect_all_found_and_erasable(
+      aimed_keys(100, [](std::uint64_t hash) { return hash >> 60 == std::rotl(hash, 32) >> 60; }));
+}
+
+TEST_F(CuckooTableTest, KeepsEveryKeyWhileItGrows) {
+  constexpr std::uint64_t kKeys = 100'000;
+  std::size_t bytes_max = 0;
+  for (std::uint64_t i = 0; i < kKeys; ++i) {
+    add({1, 0, test::numbered(i)});
+    epochs_.collect();
+    bytes_max = std::max(bytes_max, table_.memory_bytes());
+    const std::string earlier = test::numbered(i * 7919 % (i + 1));
+    ASSERT_NE(table_.find({NamespaceId(1), Space(0), earlier}), nullptr) << earlier;
+  }
+  std::size_t visited = 0;
+  table_.for_each([&visited](const KeyNode&) { ++visited; });
+  EXPECT_EQ(visited, kKeys);
+  EXPECT_EQ(table_.size(), kKeys);
+  EXPECT_LE(bytes_max, kKeys * 64);
+  EXPECT_GE(table_.memory_bytes(), kKeys * 8);
+}
+
+TEST_F(CuckooTableTest, ReachesSevenEighthsBeforeItGrows) {
+  CuckooTable table(kSipKey, epochs_, 6'000);
+  const std::size_t bytes = table.memory_bytes();
+  const std::size_t slots = bytes / sizeof(CuckooBucket) * CuckooBucket::kSlots;
+  std::uint64_t number = 0;
+  while (table.memory_bytes() == bytes) {
+    table.insert(KeyNode::create({NamespaceId(1), Space(0), test::numbered(number++)}));
+  }
+  EXPECT_GE(table.size(), slots * 7 / 8);
+  table.for_each([this](KeyNode& node) { test::retire_node(epochs_, &node); });
+}
+
+TEST_F(CuckooTableTest, AnswersABatchOfAnySizeAsOneByOne) {
+  std::vector<std::string> texts;
+  for (std::uint64_t i = 0; i < 1'000; ++i) texts.push_back(test::numbered(i));
+  for (std::size_t i = 0; i < texts.size(); i += 2) add({1, 0, texts[i]});
+  for (const std::size_t size : {0U, 1U, 15U, 16U, 17U, 33U, 1'000U}) {
+    std::vector<KeyRef> refs;
+    for (std::size_t i = 0; i < size; ++i) {
+      refs.push_back({NamespaceId(1), Space(0), texts[i * 37 % texts.size()]});
+    }
+    std::vector<KeyNode*> found(size + 1, nullptr);
+    table_.find_batch(refs, found);
+    for (std::size_t i = 0; i < size; ++i) EXPECT_EQ(found[i], table_.find(refs[i]));
+    EXPECT_EQ(found[size], nullptr) << "nothing behind the batch is written";
+  }
+}
+
+TEST_F(CuckooTableTest, FreesTheOldArrayPieceByPiece) {
+  constexpr std::uint64_t kKeys = 700'000;
+  std::size_t retired_max = 0;
+  for (std::uint64_t i = 0; i < kKeys; ++i) {
+    add({1, 0, test::numbered(i)});
+    retired_max = std::max(retired_max, epochs_.retired_count());
+    epochs_.collect();
+  }
+  EXPECT_LE(retired_max, 2U);
+  EXPECT_EQ(table_.memory_bytes() % (std::size_t{1} << 20), 0U);
+  EXPECT_LE(table_.memory_bytes(), kKeys * 3 * 8 * 8 / 7);
+}
+
+TEST(CuckooTableDeathTest, DiesOfAKeyInsertedTwice) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EpochManager epochs;
+  CuckooTable table(kSipKey, epochs);
+  KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), "twice"});
+  table.insert(node);
+  EXPECT_DEATH(table.insert(node), "absent keys only");
+  table.erase(node);
+  EXPECT_DEATH(table.erase(node), "present nodes only");
+  KeyNode::destroy(node);
+}
+
+}  // namespace
+}  // namespace synod::core

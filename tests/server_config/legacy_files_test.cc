@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "server/config/config_load.h"
+#include "server/config/key_registry.h"
+#include "server/config/legacy_keys.h"
+
+namespace synod::server {
+namespace {
+
+base::Result<LoadedConfig> load_file(const std::string& path) {
+  ConfigSources sources;
+  sources.command.config_file = path;
+  return load_config(sources);
+}
+
+TEST(LegacyFiles, AWholeOlderFileLoadsAndItsCounterpartsAreTaken) {
+  const auto loaded = load_file(SYNOD_TEST_DATA_DIR "/older_single.toml");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.server.data_dir, "./data/kv-thrift");
+  EXPECT_EQ(loaded->config.database.write_buffer_bytes, 32U << 20);
+  EXPECT_EQ(loaded->config.database.block_cache_bytes, 96U << 20);
+}
+
+TEST(LegacyFiles, KeysWithoutEffectAreMentionedOnce) {
+  const auto loaded = load_file(SYNOD_TEST_DATA_DIR "/older_single.toml");
+  ASSERT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded->notes.size(), 1U);
+  EXPECT_EQ(loaded->notes[0].level, base::LogLevel::kInfo);
+  EXPECT_NE(loaded->notes[0].text.find("have no effect"), std::string::npos);
+}
+
+TEST(LegacyFiles, OurNameWinsOverTheOlderOneWhateverTheOrder) {
+  for (const char* text : {"[server]\ndata_dir = 'ours'\n[database]\nbase_path = 'theirs'\n",
+                           "[database]\nbase_path = 'theirs'\n[server]\ndata_dir = 'ours'\n"}) {
+    const auto loaded = load_toml(text, "t");
+    ASSERT_TRUE(loaded.ok());
+    EXPECT_EQ(loaded->config.server.data_dir, "ours");
+  }
+}
+
+TEST(LegacyFiles, ReplicatedDeploymentsAreRefusedClearly) {
+  for (const char* text :
+       {"[deployment]\nmode = 'replicated'\n",
+        "[deployment]\nmode = 'standalone'\nreplica_endpoints = ['localhost:9090']\n"}) {
+    const auto loaded = load_toml(text, "cluster.toml");
+    ASSERT_FALSE(loaded.ok());
+    EXPECT_NE(loaded.status().message().find("standalone node"), std::string::npos);
+    EXPECT_NE(loaded.status().message().find("cluster.toml:"), std::string::npos);
+  }
+}
+
+TEST(LegacyFiles, WrongValuesOfTranslatedKeysAreErrors) {
+  for (const char* text :
+       {"[database]\nbase_path = 7\n", "[database]\nbase_path = ''\n",
+        "[rocksdb]\nblock_cache_size_mb = 'many'\n", "[rocksdb]\nwrite_buffer_size_mb = -1\n",
+        "[rocksdb]\nwrite_buffer_size_mb = 0\n",
+        "[rocksdb]\nblock_cache_size_mb = 9223372036854775807\n",
+        "[deployment]\nmode = 'paxos'\n"}) {
+    EXPECT_FALSE(load_toml(text, "t").ok()) << text;
+  }
+}
+
+TEST(LegacyFiles, ATypoInAnOlderTableIsStillAnError) {
+  const auto loaded = load_toml("[compaction]\ncompaction_priorty = 'x'\n", "t");
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_NE(loaded.status().message().find("did you mean compaction.compaction_priority?"),
+            std::string::npos);
+}
+
+TEST(LegacyFiles, EveryTranslationHasATarget) {
+  for (const LegacyKey& row : all_legacy_keys()) {
+    const std::string path = std::string(row.table) + "." + std::string(row.name);
+    EXPECT_EQ(find_legacy_key(path), &row);
+    EXPECT_EQ(find_key(path), nullptr) << "two meanings of " << path;
+    EXPECT_EQ(find_key(row.target) == nullptr, row.target.empty()) << path;
+  }
+}
+
+}  // namespace
+}  // namespace synod::server
