@@ -306,9 +306,9 @@ class Ready final : public apache::thrift::server::TServerEventHandler {
 
 }  // namespace
 
-ModelServer::ModelServer() : handler_(std::make_shared<ModelHandler>()) {
+ModelServer::ModelServer(int port) : handler_(std::make_shared<ModelHandler>()) {
   using namespace apache::thrift;  // NOLINT(google-build-using-namespace)
-  auto socket = std::make_shared<transport::TServerSocket>("127.0.0.1", 0);
+  auto socket = std::make_shared<transport::TServerSocket>("127.0.0.1", port);
   server_ = std::make_shared<server::TThreadedServer>(
       std::make_shared<api::TransactionalKVProcessor>(handler_), socket,
       std::make_shared<MessageTransportFactory>(),

@@ -18,7 +18,8 @@ class ModelHandler;
 /// unframed strict binary only.
 class ModelServer {
  public:
-  ModelServer();  ///< Serves until destroyed.
+  /// Serves until destroyed; port 0 picks a free one.
+  explicit ModelServer(int port = 0);
   ~ModelServer();
   ModelServer(const ModelServer&) = delete;
   ModelServer& operator=(const ModelServer&) = delete;
