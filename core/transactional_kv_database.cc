@@ -2,6 +2,7 @@
 #include "core/transactional_kv_database.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "base/assert.h"
@@ -139,7 +140,7 @@ void TransactionalKvDatabase::write_node(KeyNode& node, Record* record, Version 
   node.head.store(record, std::memory_order_release);
   const std::uint64_t bytes = record_cost(*old);
   superseded_.push_back({applied, &node, bytes});
-  old_bytes_ += bytes;
+  old_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   count(node, *record);
   recent_.add(applied, record->header.version, node);
   if (record->is_tombstone()) bury(node, record->header.version);
@@ -240,6 +241,13 @@ std::optional<TimeMs> TransactionalKvDatabase::next_expiry() const {
   return expiries_.begin()->first;
 }
 
+std::uint64_t TransactionalKvDatabase::memory_bytes() const {
+  constexpr std::uint64_t kPerNode =
+      sizeof(KeyNode) + sizeof(Record) + 2 * sizeof(std::max_align_t);
+  return points_.memory_bytes() + order_.memory_bytes() + points_.size() * kPerNode + live_bytes() +
+         old_bytes_.load(std::memory_order_relaxed) + write_behind_.bytes();
+}
+
 StateHash TransactionalKvDatabase::hash() const {
   StateHash sum = entries_hash_;
   sum.add(state_.hash());
@@ -266,9 +274,9 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
   floor_.sample(visible, now);
   Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
                             std::min(state_.conflict_floor(), visible));
-  if (old_bytes_ > options_.old_bytes_max) {
+  if (old_bytes_.load() > options_.old_bytes_max) {
     // Over the budget: give up history up to where half of it is free again.
-    std::uint64_t excess = old_bytes_ - options_.old_bytes_max / 2;
+    std::uint64_t excess = old_bytes_.load() - options_.old_bytes_max / 2;
     for (const auto& entry : superseded_) {
       wanted = std::max(wanted, std::min(entry.at, visible));
       if (entry.bytes >= excess) break;
@@ -285,7 +293,7 @@ void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
   const Version floor = floor_.value();
   for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
     if (superseded_.front().at > floor) return;
-    old_bytes_ -= superseded_.front().bytes;
+    old_bytes_.fetch_sub(superseded_.front().bytes, std::memory_order_relaxed);
     cut_behind(*superseded_.front().node, floor);
     superseded_.pop_front();
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "router/direct_router.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace synod::router {
@@ -18,12 +19,28 @@ core::Outcome refusal(core::OutcomeCode code, std::string message, std::int64_t 
   return outcome;
 }
 
+/// True unless every step only removes.
+bool grows(const core::KvOperation& operation) {
+  return std::any_of(operation.steps.begin(), operation.steps.end(), [](const core::Step& step) {
+    switch (step.kind) {
+      case core::StepKind::kDelete:
+      case core::StepKind::kClearRange:
+      case core::StepKind::kClearNamespace:
+      case core::StepKind::kCheckVersion:
+      case core::StepKind::kExpire:
+        return false;
+      default:
+        return true;
+    }
+  });
+}
+
 }  // namespace
 
 DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
                            core::TransactionalKvDatabase& database, core::Persistence& persistence,
                            const storage::StorageBackend& backend, const base::Clock& clock,
-                           const core::Limits& limits, std::uint64_t log_bytes_max,
+                           const core::Limits& limits, const AdmissionBounds& bounds,
                            NodeIdentity identity)
     : pipeline_(pipeline),
       core_(core),
@@ -32,7 +49,7 @@ DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
       backend_(backend),
       clock_(clock),
       limits_(limits),
-      log_bytes_max_(log_bytes_max),
+      bounds_(bounds),
       identity_(std::move(identity)),
       started_(clock.boot_time()) {}
 
@@ -46,9 +63,15 @@ std::optional<core::Outcome> DirectRouter::check_admission(
   if (no_space_.load(std::memory_order_relaxed)) {
     return refusal(OutcomeCode::kNoSpace, "The disk reserve is reached; writes are refused", 1'000);
   }
-  if (pipeline_.log_bytes() > log_bytes_max_) {
+  if (pipeline_.log_bytes() > bounds_.log_bytes_max) {
     return refusal(persistence_.is_paused() ? OutcomeCode::kNoSpace : OutcomeCode::kBusy,
                    "The log has reached log_bytes_max; the storage backend is behind", 1'000);
+  }
+  const bool is_full =
+      bounds_.table_bytes_max != 0 && database_.memory_bytes() > bounds_.table_bytes_max;
+  if (is_full && grows(operation)) {
+    return refusal(OutcomeCode::kMemoryFull,
+                   "Keys and values fill database.memory_limit; only deletes are admitted", 1'000);
   }
   return std::nullopt;
 }

@@ -19,6 +19,13 @@ struct NodeIdentity {
   std::string endpoint;
 };
 
+/// What may fill up before writes are refused.
+struct AdmissionBounds {
+  std::uint64_t log_bytes_max = 4ULL << 30;
+  /// Of the tables; 0: none. Beyond it only operations that free memory are admitted.
+  std::uint64_t table_bytes_max = 0;
+};
+
 /// The router of standalone mode: operations go through a log of one, reads go straight to the
 /// tables on the caller's thread.
 ///
@@ -32,7 +39,7 @@ class DirectRouter final : public RequestRouter {
   DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
                core::TransactionalKvDatabase& database, core::Persistence& persistence,
                const storage::StorageBackend& backend, const base::Clock& clock,
-               const core::Limits& limits, std::uint64_t log_bytes_max, NodeIdentity identity);
+               const core::Limits& limits, const AdmissionBounds& bounds, NodeIdentity identity);
 
   void submit(core::KvOperation operation, const RequestContext& context,
               base::Function<void(core::Outcome)> done) override;
@@ -63,7 +70,7 @@ class DirectRouter final : public RequestRouter {
   const storage::StorageBackend& backend_;
   const base::Clock& clock_;
   const core::Limits limits_;
-  const std::uint64_t log_bytes_max_;
+  const AdmissionBounds bounds_;
   NodeIdentity identity_;
   const base::Nanos started_;
 

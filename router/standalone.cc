@@ -57,9 +57,10 @@ base::Status Standalone::recover() {
   pipeline_ = std::make_unique<CommitPipeline>(
       seams_.commit, seams_.persistence, seams_.files, options_.directory, std::move(log_), *core_,
       *database_, *persistence_, options_.pipeline, std::move(fatal));
-  router_ = std::make_unique<DirectRouter>(*pipeline_, *core_, *database_, *persistence_, *backend_,
-                                           seams_.commit.clock(), options_.limits,
-                                           options_.pipeline.log_bytes_max, options_.node);
+  router_ = std::make_unique<DirectRouter>(
+      *pipeline_, *core_, *database_, *persistence_, *backend_, seams_.commit.clock(),
+      options_.limits, AdmissionBounds{options_.pipeline.log_bytes_max, options_.table_bytes_max},
+      options_.node);
   persistence_->on_durable([this](core::LogIndex durable) {
     seams_.commit.post([this, durable] { pipeline_->truncate(durable); });
   });

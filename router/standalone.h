@@ -32,6 +32,7 @@ struct StandaloneOptions {
   core::Limits limits;
   core::Policy policy;  ///< Used when the store is created, never later.
   storage::LogOptions log;
+  std::uint64_t table_bytes_max = 0;     ///< MEMORY_FULL beyond it; 0: no limit.
   std::uint64_t disk_reserve_bytes = 0;  ///< 0: the smaller of 256 MiB and a quarter of the disk.
   base::Nanos space_interval = std::chrono::milliseconds(250);
 };

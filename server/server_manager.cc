@@ -48,6 +48,11 @@ router::StandaloneOptions store_options(const Config& config) {
   pipeline.backlog_bytes_max = config.database.persistence_buffer_bytes_max;
   pipeline.log_bytes_max = config.database.log_bytes_max;
   options.database.snapshot_window = base::Millis(config.database.snapshot_window_ms);
+  if (config.database.memory_limit != 0) {
+    // The engine's buffers are part of the limit; the configuration check leaves the rest positive.
+    options.table_bytes_max = config.database.memory_limit - config.database.write_buffer_bytes -
+                              config.database.block_cache_bytes;
+  }
   options.limits.key_bytes_max = config.limits.key_bytes_max;
   options.limits.value_bytes_max = config.limits.value_bytes_max;
   options.limits.commit_bytes_max = config.limits.commit_bytes_max;

@@ -57,6 +57,10 @@ std::vector<std::string> broken_rules(const Config& config) {
                  "authenticates; if that is meant, set server.insecure_plaintext = true "
                  "(--insecure-plaintext)"));
   require(!server.data_dir.empty(), "server.data_dir: must not be empty");
+  require(database.memory_limit == 0 ||
+              database.memory_limit / 2 >= database.write_buffer_bytes + database.block_cache_bytes,
+          "database.memory_limit: must be at least twice database.write_buffer_bytes + "
+          "database.block_cache_bytes, which are part of it");
   require(limits.value_bytes_max <= limits.commit_bytes_max,
           "limits.value_bytes_max: must not exceed limits.commit_bytes_max");
   require(limits.commit_bytes_max < server.message_bytes_max,

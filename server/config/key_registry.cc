@@ -137,8 +137,9 @@ void add_database_promises(std::vector<Key>& keys) {
       "database", "conflict_window_ms", kInteger, 1000, 3'600'000,
       "Milliseconds between a transaction's read version and its commit; taken when the store is "
       "created."));
-  keys.push_back(row<kIn, &S::memory_limit>("database", "memory_limit", kBytes, 0, 64 * kTiB,
-                                            "Tables, buffers and caches together; 0 for none."));
+  keys.push_back(row<kIn, &S::memory_limit>(
+      "database", "memory_limit", kBytes, 0, 64 * kTiB,
+      "Tables, buffers and caches together; beyond it only deletes are admitted; 0 for none."));
   keys.push_back(row<kIn, &S::disk_reserve>(
       "database", "disk_reserve", kBytes, 0, 64 * kTiB,
       "Writes are refused while less than this is free; 0 takes the smaller of 256 MiB and a "

@@ -38,6 +38,8 @@ class SimServer {
   [[nodiscard]] bool is_open() const { return store_ != nullptr; }
   [[nodiscard]] Standalone& store() { return *store_; }
   [[nodiscard]] storage::SimFileSystem& files() { return files_; }
+  /// Of the next process.
+  [[nodiscard]] StandaloneOptions& options() { return options_; }
   [[nodiscard]] base::SimLoop& loop() { return loop_; }
   /// The value of `key` now; nullopt if missing.
   [[nodiscard]] std::optional<std::string> get(const std::string& key);

@@ -144,6 +144,35 @@ TEST(StandaloneSim, AFullDiskRefusesWritesServesReadsAndResumes) {
   EXPECT_EQ(server.get("k"), "x");
 }
 
+TEST(StandaloneSim, FullMemoryRefusesGrowthButNotReadsAndDeletes) {
+  SimServer server(15);
+  server.options().table_bytes_max = 1U << 20;
+  ASSERT_TRUE(server.open().ok());
+  std::size_t position = 0;
+  int key = 0;
+  do {
+    position =
+        server.submit(operation_of({set_step(base::concat("k", key++), std::string(5'000, 'v'))}));
+    server.settle();
+  } while (server.outcomes()[position]->ok() && key < 1'000);
+  EXPECT_EQ(server.outcomes()[position]->code, core::OutcomeCode::kMemoryFull);
+  EXPECT_GT(key, 50);
+  EXPECT_TRUE(server.get("k0").has_value());
+  for (int i = 0; i < key / 2; ++i) {
+    core::Step erase;
+    erase.kind = core::StepKind::kDelete;
+    erase.key = base::concat("k", i);
+    position = server.submit(operation_of({erase}));
+    server.settle();
+    ASSERT_TRUE(server.outcomes()[position]->ok());
+  }
+  // Superseded values go with the snapshot window; then there is room again.
+  server.loop().run_for(std::chrono::seconds(10));
+  position = server.submit(operation_of({set_step("again", "v")}));
+  server.settle();
+  EXPECT_TRUE(server.outcomes()[position]->ok());
+}
+
 TEST(StandaloneSim, AFlippedByteInTheLogIsRefusedWithFileAndOffset) {
   SimServer server(11);
   ASSERT_TRUE(server.open().ok());
