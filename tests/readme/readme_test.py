@@ -150,11 +150,11 @@ def main(arguments):
     if len(arguments) < 2:
         sys.exit(__doc__)
     name, source_dir, *rest = arguments
-    source_dir = pathlib.Path(source_dir)
+    source_dir = pathlib.Path(source_dir).resolve()
     if name == "extract" and len(rest) == 1:
         extract(source_dir, pathlib.Path(rest[0]))
     elif name == "run" and len(rest) == 2:
-        run(source_dir, pathlib.Path(rest[0]), rest[1])
+        run(source_dir, pathlib.Path(rest[0]).resolve(), rest[1])
     elif name == "links" and not rest:
         links(source_dir)
     else:
