@@ -22,7 +22,8 @@ struct Limits {
 /// Keys, values, conflict keys and ranges of an operation.
 [[nodiscard]] std::uint64_t operation_bytes(const KvOperation& operation);
 
-/// The refusal of an operation that breaks a limit, naming limit and value; nullopt if it may go on.
+/// The refusal of an operation that breaks a limit, naming limit and value; nullopt if it may go
+/// on.
 [[nodiscard]] std::optional<Outcome> check_limits(const KvOperation& operation,
                                                   const Limits& limits);
 

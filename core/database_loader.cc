@@ -22,8 +22,8 @@ base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBacke
     if (key == base::BytesView(&applied_key, 1) || key == base::BytesView(&scalars_key, 1)) {
       return true;
     }
-    failed = !key.empty() && key[0] == kEntryRow ? load_entry(key, value)
-                                                 : state_.load_row(key, value);
+    failed =
+        !key.empty() && key[0] == kEntryRow ? load_entry(key, value) : state_.load_row(key, value);
     return failed.ok();
   }));
   SYNOD_RETURN_IF_ERROR(failed);
@@ -65,9 +65,8 @@ base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const Sta
   SYNOD_RETURN_IF_ERROR(state_.check_loaded());
   write_behind_.discard_open();
   if (!(hash() == stored)) {
-    return {base::StatusCode::kCorruption,
-            base::concat("the rows hash to ", hash().to_string(), ", stored is ",
-                         stored.to_string())};
+    return {base::StatusCode::kCorruption, base::concat("the rows hash to ", hash().to_string(),
+                                                        ", stored is ", stored.to_string())};
   }
   applied_index_ = applied;
   const Version newest = state_.newest_version();

@@ -26,8 +26,8 @@ struct KvServiceCore::Execution {
       : operation(op), now(clock), version(next) {}
 
   const KvOperation& operation;
-  TimeMs now;        ///< The state's clock if this commits.
-  Version version;   ///< The version it takes if it commits.
+  TimeMs now;       ///< The state's clock if this commits.
+  Version version;  ///< The version it takes if it commits.
   StagedWrites staged;
   std::vector<StepResult> results;
   std::vector<std::string> created;  ///< Canonical names of namespaces this creates, in order.

@@ -62,8 +62,8 @@ Outcome KvServiceCore::run(Execution& execution) {
     execution.version = operation.resume_version.next();
   }
   if (operation.token) {
-    const auto found = state.tokens().find(*operation.token, Version(operation.read_version),
-                                           state.policy());
+    const auto found =
+        state.tokens().find(*operation.token, Version(operation.read_version), state.policy());
     if (found.verdict == TokenTable::Verdict::kRepeat) return found.stored;
     if (found.verdict == TokenTable::Verdict::kForgotten) {
       return refused(OutcomeCode::kOutcomeForgotten,
@@ -92,8 +92,9 @@ Outcome KvServiceCore::check_conflicts(const Execution& execution) const {
   }
   for (const auto& key : operation.read_keys) {
     if (key_changed(key, execution)) {
-      return conflict(ConflictDetail::kRead, base::concat("Transaction conflict: Conflict detected on key: ",
-                                                          base::escape(key.key)));
+      return conflict(
+          ConflictDetail::kRead,
+          base::concat("Transaction conflict: Conflict detected on key: ", base::escape(key.key)));
     }
   }
   const TimeMs read_clock = execution.read_clock(state);
@@ -120,10 +121,9 @@ bool KvServiceCore::key_changed(const ReadConflictKey& key, const Execution& exe
   }
   // Keys without a namespace come from clients that know of one only: a write of the key anywhere
   // counts, at worst a false conflict, never a missed one.
-  return std::any_of(namespaces.entries().begin(), namespaces.entries().end(),
-                     [&](const auto& entry) {
-                       return entry_changed(entry.second, key.key, execution);
-                     });
+  return std::any_of(
+      namespaces.entries().begin(), namespaces.entries().end(),
+      [&](const auto& entry) { return entry_changed(entry.second, key.key, execution); });
 }
 
 bool KvServiceCore::entry_changed(const NamespaceTable::Entry& ns, base::BytesView key,
@@ -246,7 +246,8 @@ PointReadReply KvServiceCore::read(const PointReadRequest& request) const {
         // Current data became old while it was read: read what is current now.
         if (at != request.at) continue;
         reply.code = OutcomeCode::kTooOld;
-        reply.message = base::concat("Read version ", at.value(), " is older than the history kept");
+        reply.message =
+            base::concat("Read version ", at.value(), " is older than the history kept");
         return reply;
       case ReadKind::kCold:
         reply.code = OutcomeCode::kInternal;
@@ -269,8 +270,8 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request) const 
     reply.read_at = read_position(request.at);
     std::uint64_t skip = request.skip;
     std::uint64_t bytes = 0;
-    const ReadKind end = database_.scan(
-        bounds, reply.read_at, [&](base::BytesView key, base::BytesView value) {
+    const ReadKind end =
+        database_.scan(bounds, reply.read_at, [&](base::BytesView key, base::BytesView value) {
           if (skip > 0) {
             --skip;
             return true;

@@ -61,6 +61,9 @@ class KvServiceCore {
                                    const Execution& execution) const;
   [[nodiscard]] Outcome run_steps(Execution& execution) const;
   [[nodiscard]] Outcome run_step(const Step& step, Execution& execution) const;
+  [[nodiscard]] Outcome run_set(const Step& step, Execution& execution, NamespaceId ns) const;
+  [[nodiscard]] Outcome run_clear_namespace(const std::string& name, Execution& execution,
+                                            std::optional<NamespaceId> ns) const;
   [[nodiscard]] Outcome run_stamped(const Step& step, Execution& execution, NamespaceId ns) const;
   [[nodiscard]] Outcome run_increment(const Step& step, Execution& execution, NamespaceId ns) const;
   [[nodiscard]] Outcome run_append(const Step& step, Execution& execution, NamespaceId ns) const;

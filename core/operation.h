@@ -99,10 +99,10 @@ struct Policy {
   std::uint32_t tokens_per_client = 64;
   std::uint32_t clients_max = 100'000;
   std::int64_t client_idle_ms = 600'000;
-  std::uint32_t marks_max = kMarksMax;             ///< Clock marks kept; more raise the floor.
-  std::uint32_t clear_range_keys_max = 100'000;    ///< Keys one operation may clear.
-  std::uint64_t value_bytes_max = 16U << 20;       ///< A value may not grow beyond it.
-  std::array<char, 16> hash_seed{};                ///< Keys the state hash; fixed by the first policy.
+  std::uint32_t marks_max = kMarksMax;           ///< Clock marks kept; more raise the floor.
+  std::uint32_t clear_range_keys_max = 100'000;  ///< Keys one operation may clear.
+  std::uint64_t value_bytes_max = 16U << 20;     ///< A value may not grow beyond it.
+  std::array<char, 16> hash_seed{};  ///< Keys the state hash; fixed by the first policy.
 
   static constexpr std::uint32_t kMarksMax = 120'000;
 
@@ -118,14 +118,14 @@ struct Policy {
 /// The unit of the log: a list of steps with everything their meaning depends on.
 struct KvOperation {
   OperationKind kind = OperationKind::kCommit;
-  TimeMs stamp{0};              ///< Set by the router when it orders the operation.
+  TimeMs stamp{0};  ///< Set by the router when it orders the operation.
   std::int64_t read_version = 0;
   std::vector<ReadConflictKey> read_keys;
   std::vector<ReadConflictRange> read_ranges;
   std::optional<ClientToken> token;
   std::vector<Step> steps;
-  std::optional<Policy> policy;       ///< kPolicy.
-  Version resume_version{0};          ///< kResume.
+  std::optional<Policy> policy;  ///< kPolicy.
+  Version resume_version{0};     ///< kResume.
 
   [[nodiscard]] bool has_read_set() const { return !read_keys.empty() || !read_ranges.empty(); }
 };

@@ -37,15 +37,22 @@ enum class OutcomeCode : std::uint8_t {
 [[nodiscard]] std::string_view outcome_code_name(OutcomeCode code);
 
 /// Which rule made a conflict.
-enum class ConflictDetail : std::uint8_t { kNone = 0, kRead = 1, kTooOld = 2, kFuture = 3, kCheck = 4 };
+enum class ConflictDetail : std::uint8_t {
+  kNone = 0,
+  kRead = 1,
+  kTooOld = 2,
+  kFuture = 3,
+  kCheck = 4
+};
 /// "READ", "TOO_OLD", "FUTURE", "CHECK"; "" for kNone.
 [[nodiscard]] std::string_view conflict_detail_name(ConflictDetail detail);
 
 /// What one step produced.
 struct StepResult {
-  bool existed = false;     ///< The key was there before (kClearRange: any key was).
-  std::int64_t number = 0;  ///< kIncrement: the new value. kClearRange: keys removed. kAppend: length.
-  base::Bytes generated;    ///< Stamped kinds: the key or value as stored.
+  bool existed = false;  ///< The key was there before (kClearRange: any key was).
+  std::int64_t number =
+      0;  ///< kIncrement: the new value. kClearRange: keys removed. kAppend: length.
+  base::Bytes generated;  ///< Stamped kinds: the key or value as stored.
 
   template <class Archive>
   void serialize(Archive& ar) {
@@ -58,8 +65,8 @@ struct StepResult {
 struct Outcome {
   OutcomeCode code = OutcomeCode::kOk;
   ConflictDetail detail = ConflictDetail::kNone;
-  Version version{0};  ///< The committed version; 0 unless kOk.
-  std::string message; ///< For people; valid UTF-8, keys escaped. Empty if kOk.
+  Version version{0};   ///< The committed version; 0 unless kOk.
+  std::string message;  ///< For people; valid UTF-8, keys escaped. Empty if kOk.
   std::vector<StepResult> results;
   std::int64_t retry_after_ms = 0;  ///< Hint with kBusy, kNoSpace; 0: none.
 

@@ -16,8 +16,8 @@
 namespace synod::core {
 
 struct PersistenceOptions {
-  base::Nanos retry_after = std::chrono::milliseconds(200);   ///< After a refused write.
-  base::Nanos poll_every = std::chrono::milliseconds(500);    ///< For what became durable.
+  base::Nanos retry_after = std::chrono::milliseconds(200);  ///< After a refused write.
+  base::Nanos poll_every = std::chrono::milliseconds(500);   ///< For what became durable.
 };
 
 /// Writes the tables' rows to the storage backend behind them.

@@ -27,9 +27,9 @@ struct PointReadReply {
   std::string message;
   bool found = false;
   base::Bytes value;
-  Version version{0};   ///< Of the key's last write; 0 if missing.
-  TimeMs expiry{0};     ///< 0: none.
-  Version read_at{0};   ///< The version that was read.
+  Version version{0};  ///< Of the key's last write; 0 if missing.
+  TimeMs expiry{0};    ///< 0: none.
+  Version read_at{0};  ///< The version that was read.
 };
 
 /// Keys between `begin` and `end` in order at one version.
@@ -40,10 +40,10 @@ struct RangeReadRequest {
   std::optional<base::Bytes> end;  ///< nullopt: to the last key of the namespace.
   bool begin_inclusive = true;
   bool end_inclusive = false;
-  std::uint64_t skip = 0;        ///< Leave out that many matching keys first.
-  std::uint64_t limit = 0;       ///< Rows at most; 0: no row limit.
-  std::uint64_t bytes_max = 64U << 20;  ///< The reply stops here with has_more = true.
-  std::uint64_t row_overhead_bytes = 0; ///< What the front adds to each row, counted in bytes_max.
+  std::uint64_t skip = 0;                ///< Leave out that many matching keys first.
+  std::uint64_t limit = 0;               ///< Rows at most; 0: no row limit.
+  std::uint64_t bytes_max = 64U << 20;   ///< The reply stops here with has_more = true.
+  std::uint64_t row_overhead_bytes = 0;  ///< What the front adds to each row, counted in bytes_max.
   std::optional<Version> at;
   bool namespace_must_exist = false;
 };

@@ -46,8 +46,8 @@ std::size_t RecentWrites::count_after(Version after) const {
   return static_cast<std::size_t>(head_ - first_after(after));
 }
 
-bool RecentWrites::touched(NamespaceId ns, Space space, base::BytesView begin,
-                           base::BytesView end, Version after) const {
+bool RecentWrites::touched(NamespaceId ns, Space space, base::BytesView begin, base::BytesView end,
+                           Version after) const {
   SYNOD_ASSERT(after >= covered_from_, "W1");
   const std::uint64_t begin_prefix = key_prefix(begin);
   const std::uint64_t end_prefix = end.empty() ? UINT64_MAX : key_prefix(end);

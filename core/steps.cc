@@ -108,17 +108,8 @@ Outcome KvServiceCore::run_step(const Step& step, Execution& execution) const {
   };
   StepResult& result = execution.results.back();
   switch (step.kind) {
-    case StepKind::kSet: {
-      const Current old = current();
-      result.existed = old.present;
-      TimeMs expiry{0};
-      if ((step.flags & kKeepExpiry) != 0) expiry = old.expiry;
-      if (step.ttl_ms != 0 && !expiry_after(execution.now, step.ttl_ms, expiry)) {
-        return invalid("ttl_ms is out of range");
-      }
-      execution.staged.put(ref, step.value, expiry);
-      return {};
-    }
+    case StepKind::kSet:
+      return run_set(step, execution, ns);
     case StepKind::kDelete:
       result.existed = current().present;
       if (found) execution.staged.erase(ref);
@@ -130,10 +121,10 @@ Outcome KvServiceCore::run_step(const Step& step, Execution& execution) const {
       const Current old = current();
       result.existed = old.present;
       if (old.version.value() == step.number) return {};
-      Outcome outcome = refused(
-          OutcomeCode::kConflict,
-          base::concat("Transaction conflict: version of key ", base::escape(step.key), " is ",
-                       old.version.value(), ", expected ", step.number));
+      Outcome outcome =
+          refused(OutcomeCode::kConflict,
+                  base::concat("Transaction conflict: version of key ", base::escape(step.key),
+                               " is ", old.version.value(), ", expected ", step.number));
       outcome.detail = ConflictDetail::kCheck;
       return outcome;
     }
@@ -147,16 +138,35 @@ Outcome KvServiceCore::run_step(const Step& step, Execution& execution) const {
     case StepKind::kClearRange:
       return run_clear_range(step, execution, ns);
     case StepKind::kClearNamespace:
-      for (const auto& write : execution.staged.all()) {
-        if (found && write.key.ns == ns) {
-          return invalid("An emptied namespace takes no other step in the same commit");
-        }
-      }
-      result.existed = state.namespaces().find(name) != nullptr;
-      if (result.existed) execution.cleared.push_back(name);
-      return {};
+      return run_clear_namespace(name, execution, found);
   }
   return invalid(base::concat("Unknown operation type: ", static_cast<int>(step.kind)));
+}
+
+Outcome KvServiceCore::run_set(const Step& step, Execution& execution, NamespaceId ns) const {
+  const KeyRef ref{ns, Space(step.space), step.key};
+  const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
+  execution.results.back().existed = old.present;
+  TimeMs expiry{0};
+  if ((step.flags & kKeepExpiry) != 0) expiry = old.expiry;
+  if (step.ttl_ms != 0 && !expiry_after(execution.now, step.ttl_ms, expiry)) {
+    return invalid("ttl_ms is out of range");
+  }
+  execution.staged.put(ref, step.value, expiry);
+  return {};
+}
+
+Outcome KvServiceCore::run_clear_namespace(const std::string& name, Execution& execution,
+                                           std::optional<NamespaceId> ns) const {
+  for (const auto& write : execution.staged.all()) {
+    if (ns && write.key.ns == *ns) {
+      return invalid("An emptied namespace takes no other step in the same commit");
+    }
+  }
+  const bool exists = database_.state().namespaces().find(name) != nullptr;
+  execution.results.back().existed = exists;
+  if (exists) execution.cleared.push_back(name);
+  return {};
 }
 
 Outcome KvServiceCore::run_stamped(const Step& step, Execution& execution, NamespaceId ns) const {
@@ -164,8 +174,9 @@ Outcome KvServiceCore::run_stamped(const Step& step, Execution& execution, Names
   base::Bytes buffer = stamps_key ? step.key : step.value;
   const bool only_zero_tail = (step.flags & kStampOnlyZeroTail) != 0;
   if (!only_zero_tail && buffer.size() < kStampBytes) {
-    return invalid(base::concat(stamps_key ? "Versionstamped key error: " : "Versionstamped value error: ",
-                                "Buffer must be at least 10 bytes for versionstamp"));
+    return invalid(
+        base::concat(stamps_key ? "Versionstamped key error: " : "Versionstamped value error: ",
+                     "Buffer must be at least 10 bytes for versionstamp"));
   }
   if (!only_zero_tail || tail_is_zero(buffer)) {
     write_stamp(buffer, execution.version, execution.stamps++);
@@ -183,11 +194,9 @@ Outcome KvServiceCore::run_stamped(const Step& step, Execution& execution, Names
   return {};
 }
 
-Outcome KvServiceCore::run_increment(const Step& step, Execution& execution,
-                                     NamespaceId ns) const {
+Outcome KvServiceCore::run_increment(const Step& step, Execution& execution, NamespaceId ns) const {
   const KeyRef ref{ns, Space(step.space), step.key};
-  const Current old =
-      look_up(database_, ref, execution.staged, execution.now, execution.version);
+  const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   std::int64_t number = 0;
   if (old.present && !parse_integer(old.value, number)) {
     return invalid("The value is not a decimal integer in range");
@@ -204,8 +213,7 @@ Outcome KvServiceCore::run_increment(const Step& step, Execution& execution,
 
 Outcome KvServiceCore::run_append(const Step& step, Execution& execution, NamespaceId ns) const {
   const KeyRef ref{ns, Space(step.space), step.key};
-  const Current old =
-      look_up(database_, ref, execution.staged, execution.now, execution.version);
+  const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   const std::uint64_t bytes_max = database_.state().policy().value_bytes_max;
   if (old.value.size() + step.value.size() > bytes_max) {
     return refused(OutcomeCode::kLimitExceeded,
@@ -228,8 +236,7 @@ Outcome KvServiceCore::run_expiry(const Step& step, Execution& execution, Namesp
     return invalid("ttl_ms is out of range");
   }
   const KeyRef ref{ns, Space(step.space), step.key};
-  const Current old =
-      look_up(database_, ref, execution.staged, execution.now, execution.version);
+  const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   execution.results.back().existed = old.present;
   if (old.present) execution.staged.put(ref, base::Bytes(old.value), expiry);
   return {};

@@ -19,7 +19,10 @@ void destroy_view(void* view) { delete static_cast<const NamespaceView*>(view); 
 }  // namespace
 
 TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
-    : options_(options), points_(base::random_sip_key(), epochs_), order_(epochs_), state_(write_behind_) {
+    : options_(options),
+      points_(base::random_sip_key(), epochs_),
+      order_(epochs_),
+      state_(write_behind_) {
   publish_namespaces();
 }
 
@@ -50,12 +53,11 @@ LatestEntry TransactionalKvDatabase::latest(const KeyRef& ref) const {
 }
 
 bool TransactionalKvDatabase::range_changed(NamespaceId ns, Space space, base::BytesView begin,
-                                            base::BytesView end, Version after,
-                                            TimeMs after_clock, TimeMs now) const {
+                                            base::BytesView end, Version after, TimeMs after_clock,
+                                            TimeMs now) const {
   SYNOD_ASSERT(after >= state_.conflict_floor(), "W2: below the floor the answer is TOO_OLD");
   const auto inside = [&](const KeyRef& ref) {
-    return ref.ns == ns && ref.space == space && ref.key >= begin &&
-           (end.empty() || ref.key < end);
+    return ref.ns == ns && ref.space == space && ref.key >= begin && (end.empty() || ref.key < end);
   };
   // Both ways give the same verdict; walk the range until it proves longer than the ring's part.
   std::size_t budget = SIZE_MAX;
@@ -214,8 +216,7 @@ std::size_t TransactionalKvDatabase::sweep_namespace(NamespaceId ns, Version ver
   return nodes.size();
 }
 
-std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor,
-                                                     std::size_t keys_max) {
+std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor, std::size_t keys_max) {
   std::size_t dropped = 0;
   while (dropped < keys_max && !tombstones_.empty() &&
          tombstones_.begin()->first <= conflict_floor) {

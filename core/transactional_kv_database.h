@@ -129,13 +129,12 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] static std::uint64_t tombstone_cost(const KeyNode& node) {
     return node.key_size + 64ULL;
   }
-  [[nodiscard]] ReadKind scan_chunk(const ScanBounds& bounds, NamespaceId ns, Version at,
-                                    base::Bytes& resume, bool& resume_inclusive, bool& finished,
-                                    base::Function<bool(base::BytesView, base::BytesView)>& row)
-      const;
+  [[nodiscard]] ReadKind scan_chunk(
+      const ScanBounds& bounds, NamespaceId ns, Version at, base::Bytes& resume,
+      bool& resume_inclusive, bool& finished,
+      base::Function<bool(base::BytesView, base::BytesView)>& row) const;
 
-  void write(const KeyRef& ref, const RecordHeader& header, base::BytesView value,
-             Version applied);
+  void write(const KeyRef& ref, const RecordHeader& header, base::BytesView value, Version applied);
   void write_node(KeyNode& node, Record* record, Version applied);
   void uncount(KeyNode& node, const Record& record);
   void count(KeyNode& node, const Record& record);

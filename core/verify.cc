@@ -9,9 +9,7 @@
 namespace synod::core {
 namespace {
 
-base::Status differs(std::string what) {
-  return {base::StatusCode::kCorruption, std::move(what)};
-}
+base::Status differs(std::string what) { return {base::StatusCode::kCorruption, std::move(what)}; }
 
 std::string name_of(const KeyRef& ref) {
   return base::concat("key ", base::escape(ref.key), " of namespace ", ref.ns.value());
@@ -28,12 +26,12 @@ class NoRows final : public RowSink {
 
 base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, StateHash& sum) const {
   if (points_.find(node.ref()) != &node) {
-    return differs(base::concat(name_of(node.ref()), " is in the B-tree but not in the cuckoo table"));
+    return differs(
+        base::concat(name_of(node.ref()), " is in the B-tree but not in the cuckoo table"));
   }
   const Record& head = *node.head.load(std::memory_order_relaxed);
-  const bool remembered =
-      !head.is_tombstone() ||
-      tombstones_.contains({head.header.version, const_cast<KeyNode*>(&node)});
+  const bool remembered = !head.is_tombstone() ||
+                          tombstones_.contains({head.header.version, const_cast<KeyNode*>(&node)});
   if (remembered) sum.add(state_.hasher().entry(node.ref(), head.header));
   Version above(INT64_MAX);
   for (const Record* record = &head; record != nullptr;
@@ -44,7 +42,8 @@ base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, StateHash
     above = record->header.version;
     if (!record->is_tombstone() && !record->is_cold &&
         state_.hasher().digest(record->value()) != record->header.digest) {
-      return differs(base::concat("a value of ", name_of(node.ref()), " does not match its digest"));
+      return differs(
+          base::concat("a value of ", name_of(node.ref()), " does not match its digest"));
     }
   }
   return {};
@@ -67,18 +66,17 @@ base::Status TransactionalKvDatabase::verify_tables() const {
   });
   SYNOD_RETURN_IF_ERROR(failed);
   if (nodes != points_.size()) {
-    return differs(base::concat("the B-tree holds ", nodes, " keys, the cuckoo table ",
-                                points_.size()));
+    return differs(
+        base::concat("the B-tree holds ", nodes, " keys, the cuckoo table ", points_.size()));
   }
   if (!(sum == entries_hash_)) {
-    return differs(base::concat("entries hash to ", sum.to_string(), ", kept is ",
-                                entries_hash_.to_string()));
+    return differs(
+        base::concat("entries hash to ", sum.to_string(), ", kept is ", entries_hash_.to_string()));
   }
   return {};
 }
 
-base::Status TransactionalKvDatabase::verify_backend(
-    const storage::StorageBackend& backend) const {
+base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBackend& backend) const {
   NoRows no_rows;
   ReplicatedState stored(no_rows);
   const char scalars_key = kScalarsRow;

@@ -23,8 +23,9 @@ namespace {
 constexpr int kBacklog = 4096;  // the kernel lowers it to somaxconn
 
 base::Status io_error(const std::string& what, int error) {
-  return {base::StatusCode::kIoError,
-          base::concat(what, ": ", std::generic_category().message(error))};
+  const auto code =
+      error == EADDRINUSE ? base::StatusCode::kAlreadyExists : base::StatusCode::kIoError;
+  return {code, base::concat(what, ": ", std::generic_category().message(error))};
 }
 
 base::Result<UniqueFd> try_listen(const addrinfo& address, const std::string& name) {

@@ -28,8 +28,7 @@ core::Outcome refusal(core::OutcomeCode code, std::string message) {
 CommitPipeline::CommitPipeline(base::Dispatcher& dispatcher, base::Dispatcher& background,
                                storage::FileSystem& files, std::string directory,
                                std::unique_ptr<storage::SegmentedLog> log,
-                               core::KvServiceCore& core,
-                               core::TransactionalKvDatabase& database,
+                               core::KvServiceCore& core, core::TransactionalKvDatabase& database,
                                core::Persistence& persistence, const PipelineOptions& options,
                                FatalHandler fatal)
     : dispatcher_(dispatcher),
@@ -236,7 +235,8 @@ void CommitPipeline::refuse(std::vector<PendingOperation>& group, const base::St
   }
   for (auto& pending : group) {
     if (pending.done) {
-      pending.done(refusal(core::OutcomeCode::kNoSpace, "No space for the log: " + status.message()));
+      pending.done(
+          refusal(core::OutcomeCode::kNoSpace, "No space for the log: " + status.message()));
     }
   }
 }

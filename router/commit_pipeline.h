@@ -28,13 +28,13 @@ struct PipelineOptions {
   Durability durability = Durability::kSync;
   base::Nanos batched_interval = std::chrono::milliseconds(100);
   base::Nanos tick_interval = std::chrono::milliseconds(50);
-  std::size_t pending_max = 65'536;             ///< Operations queued; more are BUSY.
-  std::uint64_t pending_bytes_max = 128U << 20; ///< Bytes queued; more are BUSY.
-  std::size_t group_operations_max = 4'096;     ///< Of one frame.
-  std::uint64_t group_bytes_max = 8U << 20;     ///< Of one frame, unless one operation is larger.
-  std::uint64_t unsynced_bytes_max = 8U << 20;  ///< batched, async: written earlier than this.
-  std::uint64_t backlog_bytes_max = 256U << 20; ///< Rows not yet in the backend; then it waits.
-  std::uint64_t log_bytes_max = 4ULL << 30;     ///< Admission closes here.
+  std::size_t pending_max = 65'536;              ///< Operations queued; more are BUSY.
+  std::uint64_t pending_bytes_max = 128U << 20;  ///< Bytes queued; more are BUSY.
+  std::size_t group_operations_max = 4'096;      ///< Of one frame.
+  std::uint64_t group_bytes_max = 8U << 20;      ///< Of one frame, unless one operation is larger.
+  std::uint64_t unsynced_bytes_max = 8U << 20;   ///< batched, async: written earlier than this.
+  std::uint64_t backlog_bytes_max = 256U << 20;  ///< Rows not yet in the backend; then it waits.
+  std::uint64_t log_bytes_max = 4ULL << 30;      ///< Admission closes here.
 };
 
 /// Where a broken promise of the disk goes: the real server ends the process, a simulated one

@@ -21,8 +21,7 @@ core::Outcome refusal(core::OutcomeCode code, std::string message, std::int64_t 
 }  // namespace
 
 DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
-                           core::TransactionalKvDatabase& database,
-                           core::Persistence& persistence,
+                           core::TransactionalKvDatabase& database, core::Persistence& persistence,
                            const storage::StorageBackend& backend, const base::Clock& clock,
                            const core::Limits& limits, std::uint64_t log_bytes_max,
                            NodeIdentity identity)

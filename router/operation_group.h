@@ -26,9 +26,7 @@ class OperationGroup {
   [[nodiscard]] std::uint32_t count() const { return count_; }
   [[nodiscard]] core::LogIndex first() const { return first_; }
   /// The index of the last operation. REQUIRES: count() > 0.
-  [[nodiscard]] core::LogIndex last() const {
-    return core::LogIndex(first_.value() + count_ - 1);
-  }
+  [[nodiscard]] core::LogIndex last() const { return core::LogIndex(first_.value() + count_ - 1); }
   [[nodiscard]] base::BytesView body();
   [[nodiscard]] base::BytesView summary();
   [[nodiscard]] std::size_t bytes() const { return body_.size(); }

@@ -39,17 +39,17 @@ struct NodeView {
 
 /// Counters for diagnostics. All monotonic since start unless said otherwise.
 struct DatabaseCounters {
-  std::int64_t keys = 0;              ///< Now.
-  std::int64_t bytes = 0;             ///< Keys and values, now.
-  std::int64_t writes = 0;            ///< Operations that took a version.
-  std::int64_t reads = 0;             ///< Point and range reads answered.
-  std::int64_t pending = 0;           ///< Operations submitted and not yet answered, now.
+  std::int64_t keys = 0;     ///< Now.
+  std::int64_t bytes = 0;    ///< Keys and values, now.
+  std::int64_t writes = 0;   ///< Operations that took a version.
+  std::int64_t reads = 0;    ///< Point and range reads answered.
+  std::int64_t pending = 0;  ///< Operations submitted and not yet answered, now.
   std::int64_t committed = 0;
-  std::int64_t aborted = 0;           ///< Conflicts and refusals.
+  std::int64_t aborted = 0;  ///< Conflicts and refusals.
   std::int64_t cache_hits = 0;
   std::int64_t cache_misses = 0;
   std::int64_t compaction_pending_bytes = 0;  ///< Now.
-  double average_response_ms = 0;     ///< Of operations.
+  double average_response_ms = 0;             ///< Of operations.
 };
 
 /// The one door between fronts and data, the same in both modes.

@@ -46,8 +46,7 @@ base::Result<std::optional<RunRecord>> read_run_record(storage::FileSystem& file
   RunRecord record;
   record.durability = static_cast<Durability>(bytes[12]);
   record.is_clean = bytes[13] != 0;
-  record.ceiling =
-      core::Version(static_cast<std::int64_t>(base::load_le64(bytes.data() + 16)));
+  record.ceiling = core::Version(static_cast<std::int64_t>(base::load_le64(bytes.data() + 16)));
   return std::optional<RunRecord>(record);
 }
 

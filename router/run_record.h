@@ -26,8 +26,8 @@ enum class Durability : std::uint8_t {
 /// `ceiling` was ever used, so counting resumes there and a version is never given twice.
 struct RunRecord {
   Durability durability = Durability::kSync;
-  bool is_clean = false;        ///< The run ended with everything in the log.
-  core::Version ceiling{0};     ///< `batched`, `async`: no version above it was used.
+  bool is_clean = false;     ///< The run ended with everything in the log.
+  core::Version ceiling{0};  ///< `batched`, `async`: no version above it was used.
 };
 
 /// nullopt if there is none yet (a new directory). kCorruption if it is damaged.

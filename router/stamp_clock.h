@@ -24,8 +24,8 @@ class StampClock {
 
  private:
   const base::Clock& clock_;
-  base::Nanos stamp_;      ///< Unix time as stamped.
-  base::Nanos boot_;       ///< Boot time when stamp_ was taken.
+  base::Nanos stamp_;  ///< Unix time as stamped.
+  base::Nanos boot_;   ///< Boot time when stamp_ was taken.
   std::int64_t ahead_ms_ = 0;
 };
 

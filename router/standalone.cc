@@ -14,8 +14,8 @@ constexpr std::uint64_t kDiskReserveMax = 256ULL << 20;
 
 bool is_safe_name(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
   return !name.empty() && name.size() <= 64 && name != "." && name != ".." &&
          std::all_of(name.begin(), name.end(), allowed);
@@ -36,30 +36,29 @@ base::Result<std::unique_ptr<Standalone>> Standalone::open(StandaloneSeams seams
 }
 
 base::Status Standalone::recover() {
-  SYNOD_ASSIGN_OR_RETURN(auto directory,
-                         storage::DataDirectory::open(
-                             seams_.files, options_.directory,
-                             storage::DirectoryNodeId(static_cast<std::uint64_t>(
-                                 options_.node.node_id)),
-                             seams_.random.fork(), seams_.commit.clock()));
+  SYNOD_ASSIGN_OR_RETURN(
+      auto directory,
+      storage::DataDirectory::open(
+          seams_.files, options_.directory,
+          storage::DirectoryNodeId(static_cast<std::uint64_t>(options_.node.node_id)),
+          seams_.random.fork(), seams_.commit.clock()));
   data_directory_ = std::make_unique<storage::DataDirectory>(std::move(directory));
-  SYNOD_ASSIGN_OR_RETURN(const auto last_run,
-                         read_run_record(seams_.files, options_.directory));
+  SYNOD_ASSIGN_OR_RETURN(const auto last_run, read_run_record(seams_.files, options_.directory));
   SYNOD_ASSIGN_OR_RETURN(backend_, seams_.open_backend(data_directory_->db_path()));
   database_ = std::make_unique<core::TransactionalKvDatabase>(options_.database);
   core_ = std::make_unique<core::KvServiceCore>(*database_);
   auto persisted = database_->load(*backend_);
   if (!persisted.ok()) return persisted.status().with_context(data_directory_->db_path());
-  persistence_ = std::make_unique<core::Persistence>(
-      seams_.persistence, database_->write_behind(), *backend_, options_.persistence);
+  persistence_ = std::make_unique<core::Persistence>(seams_.persistence, database_->write_behind(),
+                                                     *backend_, options_.persistence);
   persistence_->start_at(*persisted);
   SYNOD_RETURN_IF_ERROR(open_log(*persisted, last_run));
   FatalHandler fatal = std::move(seams_.fatal);
   pipeline_ = std::make_unique<CommitPipeline>(
       seams_.commit, seams_.persistence, seams_.files, options_.directory, std::move(log_), *core_,
       *database_, *persistence_, options_.pipeline, std::move(fatal));
-  router_ = std::make_unique<DirectRouter>(*pipeline_, *core_, *database_, *persistence_,
-                                           *backend_, seams_.commit.clock(), options_.limits,
+  router_ = std::make_unique<DirectRouter>(*pipeline_, *core_, *database_, *persistence_, *backend_,
+                                           seams_.commit.clock(), options_.limits,
                                            options_.pipeline.log_bytes_max, options_.node);
   persistence_->on_durable([this](core::LogIndex durable) {
     seams_.commit.post([this, durable] { pipeline_->truncate(durable); });
@@ -78,11 +77,19 @@ base::Status Standalone::open_log(core::LogIndex persisted,
     const auto& damage = opened->recovery.damages.front();
     return {base::StatusCode::kCorruption,
             base::concat(damage.file, ": damaged at offset ", damage.offset, ": ", damage.reason,
-                         " (frame ", damage.first.value(), "); restore a backup or inspect with "
+                         " (frame ", damage.first.value(),
+                         "); restore a backup or inspect with "
                          "'synod-server tool verify'")};
   }
   if (opened->recovery.torn_tail) {
     base::log_info("log", "dropped a torn last frame: it was never acknowledged");
+  }
+  if (first_gap_) {
+    return {
+        base::StatusCode::kCorruption,
+        base::concat(data_directory_->log_path(), ": the log continues at operation ",
+                     first_gap_->value(), ", the data ends at ", database_->applied_index().value(),
+                     ": operations between them are missing")};
   }
   log_ = std::move(opened->log);
   return check_log_end(persisted, last_run);
@@ -95,9 +102,9 @@ base::Status Standalone::replay(const storage::LogFrame& frame) {
         const core::LogIndex next = database_->applied_index().next();
         if (index < next) return {};
         if (index > next) {
-          return {base::StatusCode::kCorruption,
-                  base::concat("the log continues at operation ", index.value(), ", the data ends at ",
-                               next.value() - 1, ": operations between them are missing")};
+          // A frame before this one is lost. Recovery goes on, to say where the damage is.
+          if (!first_gap_) first_gap_ = index;
+          return {};
         }
         core::KvStoreExecutor executor(*core_, *database_);
         const auto applied = executor.apply_encoded(index, bytes);
@@ -129,15 +136,16 @@ base::Status Standalone::begin_run(const std::optional<RunRecord>& last_run) {
     SYNOD_ASSIGN_OR_RETURN(const auto outcome, pipeline_->execute_now(std::move(creation)));
     if (!outcome.ok()) return {base::StatusCode::kInvalidArgument, outcome.message};
   }
-  const bool may_have_lost =
-      last_run && !last_run->is_clean && last_run->durability != Durability::kSync &&
-      last_run->ceiling > database_->state().newest_version();
+  const bool may_have_lost = last_run && !last_run->is_clean &&
+                             last_run->durability != Durability::kSync &&
+                             last_run->ceiling > database_->state().newest_version();
   if (may_have_lost) {
-    base::log_warning("router",
-                      base::concat("the last run used durability '",
-                                   durability_name(last_run->durability),
-                                   "' and did not end cleanly: its last operations may be lost; "
-                                   "versions continue above ", last_run->ceiling.value()));
+    base::log_warning(
+        "router",
+        base::concat("the last run used durability '", durability_name(last_run->durability),
+                     "' and did not end cleanly: its last operations may be lost; "
+                     "versions continue above ",
+                     last_run->ceiling.value()));
     core::KvOperation resume;
     resume.kind = core::OperationKind::kResume;
     resume.resume_version = last_run->ceiling;

@@ -30,7 +30,7 @@ struct StandaloneOptions {
   core::PersistenceOptions persistence;
   core::DatabaseOptions database;
   core::Limits limits;
-  core::Policy policy;                 ///< Used when the store is created, never later.
+  core::Policy policy;  ///< Used when the store is created, never later.
   storage::LogOptions log;
   std::uint64_t disk_reserve_bytes = 0;  ///< 0: the smaller of 256 MiB and a quarter of the disk.
   base::Nanos space_interval = std::chrono::milliseconds(250);
@@ -125,6 +125,7 @@ class Standalone {
   std::unique_ptr<CommitPipeline> pipeline_;
   std::unique_ptr<DirectRouter> router_;
   std::unique_ptr<storage::SegmentedLog> log_;  ///< Until the pipeline takes it.
+  std::optional<core::LogIndex> first_gap_;     ///< Recovery: where operations are missing.
   core::LogIndex log_last_{0};                  ///< Last index the log holds; 0: it is empty.
   bool closed_ = false;
 };

@@ -73,17 +73,17 @@ void print_operation(core::LogIndex index, const core::KvOperation& operation) {
               operation.read_ranges.size());
   for (const auto& step : operation.steps) {
     std::printf("  %s ns='%s' key='%s' value_bytes=%zu ttl_ms=%lld number=%lld\n",
-                step_name(step.kind), base::escape(step.ns).c_str(),
-                base::escape(step.key).c_str(), step.value.size(),
-                static_cast<long long>(step.ttl_ms), static_cast<long long>(step.number));
+                step_name(step.kind), base::escape(step.ns).c_str(), base::escape(step.key).c_str(),
+                step.value.size(), static_cast<long long>(step.ttl_ms),
+                static_cast<long long>(step.number));
   }
 }
 
 }  // namespace
 
 int run_tool(const std::vector<std::string>& arguments) {
-  const bool known = arguments.size() == 2 &&
-                     (arguments[0] == "log-dump" || arguments[0] == "verify");
+  const bool known =
+      arguments.size() == 2 && (arguments[0] == "log-dump" || arguments[0] == "verify");
   if (!known) {
     std::fputs(kUsageText, stderr);
     return kUsage;
@@ -91,8 +91,8 @@ int run_tool(const std::vector<std::string>& arguments) {
   const bool dump = arguments[0] == "log-dump";
   std::uint64_t operations = 0;
   const auto files = storage::make_posix_file_system();
-  const auto inspected = storage::inspect_log(
-      *files, arguments[1] + "/log", [&](const storage::LogFrame& frame) {
+  const auto inspected =
+      storage::inspect_log(*files, arguments[1] + "/log", [&](const storage::LogFrame& frame) {
         return router::read_operation_group(
             frame.body, [&](core::LogIndex index, base::BytesView bytes) -> base::Status {
               const auto operation = core::decode_operation(bytes);

@@ -6,7 +6,7 @@
 #include "base/logging.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "server/admin_service.h"
+#include "server/thrift/admin_service.h"
 #include "server/thrift/kv_service.h"
 #include "storage/storage_backend.h"
 
@@ -173,8 +173,8 @@ base::Status ServerManager::open_fronts() {
                        [this] { return thrift_->counters().open; }};
   net::ServerLimits admin_limits;
   admin_limits.connections_max = 64;
-  admin_ = std::make_unique<ThriftServer>(admin_limits, make_admin_service(std::move(context)),
-                                          workers);
+  admin_ =
+      std::make_unique<ThriftServer>(admin_limits, make_admin_service(std::move(context)), workers);
   SYNOD_RETURN_IF_ERROR(admin_->listen_unix(config_.server.data_dir + "/admin.sock"));
   // The endpoint is known to diagnostics before the first client can ask for it.
   store_->router().set_endpoint(base::concat(config_.server.bind, ":", config_.server.port));

@@ -126,7 +126,7 @@ struct SnapshotGetResponse {
   4: optional string error_code,
 }
 
-// ------------------------------------------------------------------------------------ single writes
+// ------------------------------------------------------------------------ single writes
 
 struct SetRequest {
   1: required binary key,
@@ -229,11 +229,11 @@ struct SnapshotGetRangeResponse {
 //   set                      value, ttl_ms, flags  key = value
 //   delete                   -                     removes the key, if it is there
 //   SET_VERSIONSTAMPED_KEY   value                 the last 10 bytes of key become the versionstamp
-//   SET_VERSIONSTAMPED_VALUE value                 the last 10 bytes of value become the versionstamp
+//   SET_VERSIONSTAMPED_VALUE value                 the last 10 bytes of value become the stamp
 //   CHECK_VERSION            expected_version      CONFLICT unless the version of the key's last
 //                                                  write equals it; 0: the key must not exist
 //   INCREMENT                value                 adds value, a signed decimal number, to the
-//                                                  decimal number stored in key; missing counts as 0
+//                                                  decimal number in key; missing counts as 0
 //   APPEND                   value                 adds value to the end of what key holds
 //   EXPIRE                   ttl_ms                the key, if it exists, disappears in ttl_ms
 //   PERSIST                  -                     removes the expiry of the key
@@ -315,7 +315,7 @@ struct AtomicCommitResponse {
   7: optional list<OperationResult> results,
 }
 
-// ------------------------------------------------------------------------------------ versionstamps
+// ------------------------------------------------------------------------ versionstamps
 
 // Stores `value` under `key_prefix`, whose last 10 bytes, if they are all zero, become the
 // versionstamp of this write. Otherwise the key is stored as it is.
@@ -352,7 +352,7 @@ struct SetVersionstampedValueResponse {
   5: optional i64 committed_version,
 }
 
-// ------------------------------------------------------------------------------------ kept for old clients
+// ------------------------------------------------------------------------ kept for old clients
 
 // Read conflicts, read version and committed version belong to the client's transaction: they
 // travel in atomicCommit. The four methods below always answer success = false.

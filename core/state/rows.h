@@ -13,13 +13,12 @@
 // The rows of replicated state as the storage backend holds them.
 //
 //   'a'                              applied row: index and state hash (codec)
-//   'd' ns:be32 space:u8 key…        entry: version, expiry, digest, generation, type, value (codec)
-//   'm' version:be64                 clock mark: the clock from this version on (codec)
-//   'n' name…                        namespace: id, version of its last clear (codec)
-//   'o' id:be32                      cleared namespace that is still being swept (codec)
-//   'r' client:16 sequence:be64      stored result of a tokened commit (codec)
-//   's'                              scalars: newest version, clock, floors, policy (codec)
-//   't' client:16                    token row of a client (codec)
+//   'd' ns:be32 space:u8 key…        entry: version, expiry, digest, generation, type, value
+//   (codec) 'm' version:be64                 clock mark: the clock from this version on (codec) 'n'
+//   name…                        namespace: id, version of its last clear (codec) 'o' id:be32
+//   cleared namespace that is still being swept (codec) 'r' client:16 sequence:be64      stored
+//   result of a tokened commit (codec) 's'                              scalars: newest version,
+//   clock, floors, policy (codec) 't' client:16                    token row of a client (codec)
 //
 // Big-endian numbers make the backend's order the order of the tables.
 namespace synod::core {

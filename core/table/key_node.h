@@ -17,9 +17,9 @@ enum class RecordType : std::uint8_t {
 
 /// The fields of a record without its value.
 struct RecordHeader {
-  Version version{0};      ///< Of the write that made it.
-  TimeMs expiry{0};        ///< 0: never.
-  std::uint64_t digest = 0;  ///< Keyed digest of the value, kept when the value leaves memory.
+  Version version{0};            ///< Of the write that made it.
+  TimeMs expiry{0};              ///< 0: never.
+  std::uint64_t digest = 0;      ///< Keyed digest of the value, kept when the value leaves memory.
   std::uint32_t generation = 0;  ///< Of structured values; 0 otherwise.
   RecordType type = RecordType::kBytes;
 };

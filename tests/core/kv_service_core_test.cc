@@ -76,8 +76,7 @@ class Service : public testing::TestWithParam<bool> {
     operation.kind = OperationKind::kTick;
     EXPECT_TRUE(run(operation).ok());
   }
-  std::optional<std::string> get(const std::string& key,
-                                 std::optional<Version> at = std::nullopt,
+  std::optional<std::string> get(const std::string& key, std::optional<Version> at = std::nullopt,
                                  const std::string& ns = {}) {
     PointReadRequest request;
     request.key = key;
@@ -95,9 +94,8 @@ class Service : public testing::TestWithParam<bool> {
   std::unique_ptr<KvServiceCore> core_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Stores, Service, testing::Bool(), [](const auto& store) {
-  return store.param ? "Tables" : "Model";
-});
+INSTANTIATE_TEST_SUITE_P(Stores, Service, testing::Bool(),
+                         [](const auto& store) { return store.param ? "Tables" : "Model"; });
 
 TEST_P(Service, EveryCommitTakesTheNextVersionAndAnEmptyOneToo) {
   const Version first = commit({set("a", "1")}).version;
@@ -163,8 +161,8 @@ TEST_P(Service, BlindWritesNeverConflict) {
 
 TEST_P(Service, AReadSetAtAnImpossibleVersionIsAConflictOfTheFuture) {
   const Version newest = commit({set("k", "1")}).version;
-  for (const std::int64_t version : {std::int64_t{0}, std::int64_t{-1}, newest.value() + 1,
-                                     INT64_MAX, INT64_MIN}) {
+  for (const std::int64_t version :
+       {std::int64_t{0}, std::int64_t{-1}, newest.value() + 1, INT64_MAX, INT64_MIN}) {
     const Outcome outcome = commit_reading(version, "k", {set("k", "2")});
     EXPECT_EQ(outcome.code, OutcomeCode::kConflict) << version;
     EXPECT_EQ(outcome.detail, ConflictDetail::kFuture) << version;

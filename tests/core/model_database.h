@@ -144,8 +144,7 @@ class ModelDatabase final : public KvDatabase {
 
   static bool inside(const Key& key, NamespaceId ns, Space space, base::BytesView begin,
                      base::BytesView end) {
-    return key.ns == ns && key.space == space && key.key >= begin &&
-           (end.empty() || key.key < end);
+    return key.ns == ns && key.space == space && key.key >= begin && (end.empty() || key.key < end);
   }
   [[nodiscard]] std::map<Key, std::vector<Event>>::const_iterator from(
       NamespaceId ns, Space space, base::BytesView begin) const {

@@ -7,9 +7,9 @@ namespace synod::core {
 namespace {
 
 std::string describe(const Outcome& outcome) {
-  return base::concat(static_cast<int>(outcome.code), "/", static_cast<int>(outcome.detail),
-                      " v", outcome.version.value(), " '", outcome.message, "' ",
-                      outcome.results.size(), " results");
+  return base::concat(static_cast<int>(outcome.code), "/", static_cast<int>(outcome.detail), " v",
+                      outcome.version.value(), " '", outcome.message, "' ", outcome.results.size(),
+                      " results");
 }
 
 Policy small_policy() {

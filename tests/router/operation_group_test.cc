@@ -22,8 +22,8 @@ base::Bytes sample_body() {
 
 TEST(OperationGroup, ReadsBackWhatWasAdded) {
   std::vector<std::pair<std::uint64_t, std::string>> seen;
-  const base::Status read = read_operation_group(
-      sample_body(), [&](core::LogIndex index, base::BytesView operation) {
+  const base::Status read =
+      read_operation_group(sample_body(), [&](core::LogIndex index, base::BytesView operation) {
         seen.emplace_back(index.value(), operation);
         return base::Status();
       });

@@ -31,9 +31,9 @@ std::uint64_t traced_run(std::uint64_t seed) {
   }
   server.settle();
   for (const auto& outcome : server.outcomes()) {
-    server.loop().trace(outcome ? base::concat(static_cast<int>(outcome->code), ":",
-                                               outcome->version.value())
-                                : "unknown");
+    server.loop().trace(
+        outcome ? base::concat(static_cast<int>(outcome->code), ":", outcome->version.value())
+                : "unknown");
   }
   server.loop().trace(server.store().database().hash().to_string());
   return server.loop().trace_hash();

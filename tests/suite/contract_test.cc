@@ -58,9 +58,11 @@ void expect_clean(const Reply& reply, bool success) {
 
 }  // namespace
 
-std::vector<std::string> cluster_names() {
+std::vector<std::string> cluster_names(bool TestCluster::Features::*feature) {
   std::vector<std::string> names;
-  for (const NamedFactory& factory : cluster_factories()) names.push_back(factory.name);
+  for (const NamedFactory& factory : cluster_factories()) {
+    if (feature == nullptr || factory.make()->features().*feature) names.push_back(factory.name);
+  }
   return names;
 }
 

@@ -57,7 +57,9 @@ class ContractTest : public ::testing::TestWithParam<std::string> {
     const std::vector<std::string>& read_keys = {});
 [[nodiscard]] bool is_ascii(const std::string& text);
 
-[[nodiscard]] std::vector<std::string> cluster_names();
+/// The registered clusters that have `feature`; nullptr: all of them.
+[[nodiscard]] std::vector<std::string> cluster_names(
+    bool TestCluster::Features::*feature = nullptr);
 [[nodiscard]] inline std::string cluster_of_case(const ::testing::TestParamInfo<std::string>& i) {
   return i.param;
 }
@@ -69,6 +71,14 @@ class ContractTest : public ::testing::TestWithParam<std::string> {
   GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Group);                           \
   INSTANTIATE_TEST_SUITE_P(Contract, Group, ::testing::ValuesIn(cluster_names()), \
                            ::synod::suite::cluster_of_case)
+
+/// The same on the clusters that have `feature`, a member of TestCluster::Features.
+#define SYNOD_CONTRACT_GROUP_WITH(Group, feature)                                          \
+  GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Group);                                    \
+  INSTANTIATE_TEST_SUITE_P(                                                                \
+      Contract, Group,                                                                     \
+      ::testing::ValuesIn(cluster_names(&::synod::suite::TestCluster::Features::feature)), \
+      ::synod::suite::cluster_of_case)
 
 /// The same for a group that needs no fixture of its own.
 #define SYNOD_CONTRACT(Group)           \

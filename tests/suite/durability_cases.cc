@@ -13,7 +13,6 @@ class Durability : public ContractTest {
   void SetUp() override {
     mine_ = own_cluster();
     ASSERT_NE(mine_, nullptr);
-    if (!mine_->features().survives_restart) GTEST_SKIP() << "keeps nothing";
     kv_ = std::make_unique<Peer>(mine_->endpoints().front());
   }
 
@@ -75,7 +74,7 @@ class Durability : public ContractTest {
   std::unique_ptr<TestCluster> mine_;
   std::unique_ptr<Peer> kv_;
 };
-SYNOD_CONTRACT_GROUP(Durability);
+SYNOD_CONTRACT_GROUP_WITH(Durability, survives_restart);
 
 TEST_P(Durability, AcknowledgedWritesSurviveKills) {
   std::map<std::string, std::string> expected;

@@ -53,6 +53,7 @@ class StandaloneCluster final : public TestCluster {
                          "127.0.0.1", "--db-path",           (directory_ / "data").string()};
     command.arguments.insert(command.arguments.end(), options_.flags.begin(), options_.flags.end());
     command.environment = options_.environment;
+    command.environment.emplace_back("SYNOD__FAULT_INJECTION__ENABLED", "true");
     command.directory = directory_;
     command.log = directory_ / "server.log";
     SYNOD_RETURN_IF_ERROR(process_.start(command));

@@ -49,7 +49,7 @@ class TestCluster {
   /// Resident memory of a node, 0 if the cluster lives in this process.
   [[nodiscard]] virtual std::uint64_t resident_bytes(std::size_t node) const = 0;
 
-  /// What an implementation may lack; cases that need it are skipped there.
+  /// What an implementation may lack; cases that need it do not exist there.
   struct Features {
     bool survives_restart = true;  ///< kill(), stop() and restart() work, data stays.
     bool all_dialects = true;      ///< Framed and compact too, hostile input is survived.

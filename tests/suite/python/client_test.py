@@ -111,7 +111,8 @@ class Client(unittest.TestCase):
         txn.set("py/own/a", "new")
         txn.set("py/own/b", "new")
         self.assertEqual(txn.get("py/own/a"), b"new")
-        self.assertEqual([k for k, _ in txn.range("py/own/", "py/own0")], [b"py/own/a", b"py/own/b"])
+        rows = txn.range("py/own/", "py/own0")
+        self.assertEqual([k for k, _ in rows], [b"py/own/a", b"py/own/b"])
         txn.increment("py/own/n", 1)
         with self.assertRaises(ValueError):
             txn.get("py/own/n")

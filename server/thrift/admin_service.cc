@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/admin_service.h"
+#include "server/thrift/admin_service.h"
 
 #include <SynodAdmin.h>
 
@@ -43,9 +43,9 @@ admin::NodeReport make_report(const AdminContext& context, const router::Standal
   report.node_id = context.node_id;
   report.cluster_id = status.cluster_id;
   report.version = context.version;
-  report.uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(
-                              context.clock.boot_time() - context.started)
-                              .count();
+  report.uptime_seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(context.clock.boot_time() - context.started)
+          .count();
   report.durability = router::durability_name(status.durability);
   report.data_dir = context.data_dir;
   report.visible_version = status.newest_version.value();
@@ -101,17 +101,17 @@ class AdminService final : public ThriftService {
         [this](const admin::SynodAdmin_verify_args& args,
                std::function<void(admin::VerifyReply)> done) {
           const bool deep = args.deep;
-          context_.store.verify(
-              deep, [deep, done](const base::Status& verified, const core::StateHash& hash) {
-                admin::VerifyReply reply;
-                reply.success = true;
-                reply.ok = verified.ok();
-                reply.report_lines.push_back("cuckoo table, B-tree, chains, digests and state hash" +
-                                             std::string(deep ? "; backend, row by row" : ""));
-                reply.report_lines.push_back(verified.ok() ? "they agree" : verified.to_string());
-                reply.state_hash = hash.to_string();
-                done(std::move(reply));
-              });
+          context_.store.verify(deep, [deep, done](const base::Status& verified,
+                                                   const core::StateHash& hash) {
+            admin::VerifyReply reply;
+            reply.success = true;
+            reply.ok = verified.ok();
+            reply.report_lines.push_back("cuckoo table, B-tree, chains, digests and state hash" +
+                                         std::string(deep ? "; backend, row by row" : ""));
+            reply.report_lines.push_back(verified.ok() ? "they agree" : verified.to_string());
+            reply.state_hash = hash.to_string();
+            done(std::move(reply));
+          });
         });
   }
 
