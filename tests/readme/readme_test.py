@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs what README.md shows, in its order, against one real server.
 
-A snippet is a fenced block behind <!-- run: sh|python|cpp -->. If <!-- output --> and a second block
+A snippet is a fenced block behind <!-- run: sh|python|cpp -->. If <!-- output --> and another block
 follow, they are exactly what it prints. The one thing that is changed is the port.
 
     readme_test.py extract SOURCE_DIR FILE        write the C++ snippet for the compiler
