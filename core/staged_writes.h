@@ -40,7 +40,7 @@ class StagedWrites {
 
  private:
   struct ByRef {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for it
     static KeyRef ref(const Key& key) { return KeyRef{key.ns, key.space, key.key}; }
     static KeyRef ref(const KeyRef& ref) { return ref; }
     template <class A, class B>

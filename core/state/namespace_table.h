@@ -35,7 +35,7 @@ class NamespaceView {
     NamespaceId id{0};
   };
   struct NameHash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for it
     std::size_t operator()(std::string_view name) const {
       return std::hash<std::string_view>{}(name);
     }

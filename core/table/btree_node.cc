@@ -121,7 +121,8 @@ std::size_t BTreeNode::shared_skip(const BTreeKey& key) const {
 void BTreeNode::destroy(void* node) { std::free(node); }
 
 BTreeLeaf* BTreeLeaf::create(std::size_t count) {
-  const std::size_t bytes = sizeof(BTreeLeaf) + count * (sizeof(std::uint64_t) + sizeof(KeyNode*));
+  constexpr std::size_t kPerEntry = sizeof(std::uint64_t) + sizeof(std::uintptr_t);
+  const std::size_t bytes = sizeof(BTreeLeaf) + count * kPerEntry;
   auto* leaf = new (allocate(bytes)) BTreeLeaf;
   leaf->bytes = static_cast<std::uint32_t>(bytes);
   leaf->count = static_cast<std::uint16_t>(count);

@@ -57,7 +57,9 @@ class KilledServer {
     command.binary = SYNOD_SERVER_BINARY;
     command.arguments = {"--port",     std::to_string(port_),
                          "--data-dir", (directory_ / "data").string(),
-                         "--set",      "database.log_segment_bytes=1048576"};
+                         "--set",      "database.log_segment_bytes=1048576",
+                         "--set",      "limits.commit_bytes_max=524288",
+                         "--set",      "limits.value_bytes_max=262144"};
     command.directory = directory_;
     command.log = directory_ / "server.log";
     SYNOD_RETURN_IF_ERROR(process_.start(command));

@@ -130,7 +130,7 @@ TEST(Server, ReportsAPortThatIsTaken) {
   TestServer server({}, line_echo());
   const auto again = server.server->listen_tcp("127.0.0.1", server.port);
   ASSERT_FALSE(again.ok());
-  EXPECT_EQ(again.status().code(), base::StatusCode::kIoError);
+  EXPECT_EQ(again.status().code(), base::StatusCode::kAlreadyExists);
 }
 
 TEST(Server, ReportsAnAddressThatIsNone) {
