@@ -60,6 +60,7 @@ std::optional<Outcome> check_limits(const KvOperation& operation, const Limits& 
                     operation.read_ranges.size());
   }
   const std::uint64_t bytes = operation_bytes(operation);
+  if (parts <= 1 && operation.read_ranges.empty()) return std::nullopt;
   if (bytes > limits.commit_bytes_max) {
     return exceeded("The commit", "commit_bytes_max", limits.commit_bytes_max, bytes);
   }

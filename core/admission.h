@@ -14,8 +14,10 @@ namespace synod::core {
 struct Limits {
   std::uint64_t key_bytes_max = 64U << 10;
   std::uint64_t value_bytes_max = 16U << 20;
-  std::uint64_t commit_bytes_max = 16U << 20;  ///< Keys, values and conflict keys of one operation.
-  std::uint64_t steps_max = 100'000;           ///< Steps and conflict keys of one operation.
+  /// Keys, values and conflict keys of one operation. A single write is bound by the limits of its
+  /// key and its value alone, so that every value within its limit can be stored.
+  std::uint64_t commit_bytes_max = 16U << 20;
+  std::uint64_t steps_max = 100'000;  ///< Steps and conflict keys of one operation.
   std::uint64_t conflict_ranges_max = 10'000;
 };
 

@@ -84,17 +84,16 @@ Outcome KvServiceCore::check_conflicts(const Execution& execution) const {
   if (!operation.has_read_set() && !operation.token) return {};
   const Version read_version(operation.read_version);
   if (read_version <= Version(0) || read_version > state.newest_version()) {
-    return conflict(ConflictDetail::kFuture, "Transaction conflict: read version out of range");
+    return conflict(ConflictDetail::kFuture, "Read version out of range");
   }
   if (!operation.has_read_set()) return {};
   if (read_version < state.conflict_floor()) {
-    return conflict(ConflictDetail::kTooOld, "Transaction conflict: read version too old");
+    return conflict(ConflictDetail::kTooOld, "Read version too old");
   }
   for (const auto& key : operation.read_keys) {
     if (key_changed(key, execution)) {
-      return conflict(
-          ConflictDetail::kRead,
-          base::concat("Transaction conflict: Conflict detected on key: ", base::escape(key.key)));
+      return conflict(ConflictDetail::kRead,
+                      base::concat("Conflict detected on key: ", base::escape(key.key)));
     }
   }
   const TimeMs read_clock = execution.read_clock(state);
@@ -106,8 +105,8 @@ Outcome KvServiceCore::check_conflicts(const Execution& execution) const {
                                                  read_version, read_clock, execution.now);
     if (changed) {
       return conflict(ConflictDetail::kRead,
-                      base::concat("Transaction conflict: Conflict detected in range: ",
-                                   base::escape(range.begin), " to ", base::escape(range.end)));
+                      base::concat("Conflict detected in range: ", base::escape(range.begin),
+                                   " to ", base::escape(range.end)));
     }
   }
   return {};

@@ -121,10 +121,9 @@ Outcome KvServiceCore::run_step(const Step& step, Execution& execution) const {
       const Current old = current();
       result.existed = old.present;
       if (old.version.value() == step.number) return {};
-      Outcome outcome =
-          refused(OutcomeCode::kConflict,
-                  base::concat("Transaction conflict: version of key ", base::escape(step.key),
-                               " is ", old.version.value(), ", expected ", step.number));
+      Outcome outcome = refused(OutcomeCode::kConflict,
+                                base::concat("Version of key ", base::escape(step.key), " is ",
+                                             old.version.value(), ", expected ", step.number));
       outcome.detail = ConflictDetail::kCheck;
       return outcome;
     }

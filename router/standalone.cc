@@ -17,7 +17,7 @@ bool is_safe_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   };
-  return !name.empty() && name.size() <= 64 && name != "." && name != ".." &&
+  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), allowed);
 }
 
@@ -67,8 +67,23 @@ base::Status Standalone::recover() {
   return begin_run(last_run);
 }
 
+base::Status Standalone::check_log_exists(const std::optional<RunRecord>& last_run) const {
+  // A run leaves at least the segment it began; a restored backup has neither a run nor a log.
+  if (!last_run) return {};
+  const std::string path = data_directory_->log_path();
+  SYNOD_ASSIGN_OR_RETURN(const auto names, seams_.files.list(path));
+  const bool has_segment = std::any_of(
+      names.begin(), names.end(), [](const std::string& name) { return name.ends_with(".seg"); });
+  if (has_segment) return {};
+  return {base::StatusCode::kCorruption,
+          base::concat(path,
+                       ": every segment is missing; operations that were acknowledged are "
+                       "lost with them")};
+}
+
 base::Status Standalone::open_log(core::LogIndex persisted,
                                   const std::optional<RunRecord>& last_run) {
+  SYNOD_RETURN_IF_ERROR(check_log_exists(last_run));
   auto opened = storage::open_segmented_log(
       seams_.files, data_directory_->log_path(), data_directory_->log_identity(), options_.log,
       seams_.random.fork(), storage::FrameSeq(1),
@@ -251,7 +266,7 @@ void Standalone::backup(const std::string& name,
                         base::Function<void(base::Result<std::string>)> done) {
   if (!is_safe_name(name)) {
     done(base::Status(base::StatusCode::kInvalidArgument,
-                      "a backup name is 1 to 64 of [A-Za-z0-9._-]"));
+                      "a backup name is 1 to 64 of [A-Za-z0-9._-], not starting with a dot"));
     return;
   }
   const std::string path = options_.directory + "/backup/" + name;

@@ -101,12 +101,13 @@ class Standalone {
   void verify(bool deep, base::Function<void(base::Status, core::StateHash)> done);
   void flush(base::Function<void(base::Status)> done);
   void compact(base::Function<void(base::Status)> done);
-  /// A checkpoint in `<directory>/backup/<name>`; name: [A-Za-z0-9._-]{1,64}, not "." or "..".
+  /// A checkpoint in `<directory>/backup/<name>`; name: [A-Za-z0-9._-]{1,64}, no dot first.
   void backup(const std::string& name, base::Function<void(base::Result<std::string>)> done);
 
  private:
   Standalone(StandaloneSeams seams, StandaloneOptions options);
   [[nodiscard]] base::Status recover();
+  [[nodiscard]] base::Status check_log_exists(const std::optional<RunRecord>& last_run) const;
   [[nodiscard]] base::Status open_log(core::LogIndex persisted,
                                       const std::optional<RunRecord>& last_run);
   [[nodiscard]] base::Status replay(const storage::LogFrame& frame);

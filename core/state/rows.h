@@ -10,17 +10,20 @@
 #include "core/table/key_node.h"
 #include "core/types.h"
 
-// The rows of replicated state as the storage backend holds them.
+// clang-format off
+// The rows of replicated state as the storage backend holds them (values in base/codec.h's form).
 //
-//   'a'                              applied row: index and state hash (codec)
-//   'd' ns:be32 space:u8 key…        entry: version, expiry, digest, generation, type, value
-//   (codec) 'm' version:be64                 clock mark: the clock from this version on (codec) 'n'
-//   name…                        namespace: id, version of its last clear (codec) 'o' id:be32
-//   cleared namespace that is still being swept (codec) 'r' client:16 sequence:be64      stored
-//   result of a tokened commit (codec) 's'                              scalars: newest version,
-//   clock, floors, policy (codec) 't' client:16                    token row of a client (codec)
+//   'a'                              applied row: index and state hash
+//   'd' ns:be32 space:u8 key...      entry: version, expiry, generation, type, digest, value
+//   'm' version:be64                 clock mark: the clock from this version on
+//   'n' name...                      namespace: id, created, version of its last clear
+//   'o' id:be32                      cleared namespace that is still being swept
+//   'r' client:16 sequence:be64      stored result of a tokened commit
+//   's'                              scalars: newest version, clock, floors, policy
+//   't' client:16                    token row of a client
 //
 // Big-endian numbers make the backend's order the order of the tables.
+// clang-format on
 namespace synod::core {
 
 inline constexpr char kAppliedRow = 'a';

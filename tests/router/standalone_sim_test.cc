@@ -190,6 +190,20 @@ TEST(StandaloneSim, AFlippedByteInTheLogIsRefusedWithFileAndOffset) {
   EXPECT_NE(opened.message().find("offset"), std::string::npos);
 }
 
+TEST(StandaloneSim, AMissingLogIsRefusedNotForgotten) {
+  SimServer server(16);
+  ASSERT_TRUE(server.open().ok());
+  (void)server.submit(operation_of({set_step("k", "v")}));
+  server.settle();
+  server.files().kill();
+  server.stop_process();
+  server.files().restart();
+  const auto names = server.files().list("/data/log");
+  ASSERT_TRUE(names.ok());
+  for (const auto& name : *names) ASSERT_TRUE(server.files().remove("/data/log/" + name).ok());
+  EXPECT_EQ(server.open().code(), base::StatusCode::kCorruption);
+}
+
 TEST(StandaloneSim, ExpiredKeysGoWithoutAnyWrite) {
   SimServer server(12);
   ASSERT_TRUE(server.open().ok());
