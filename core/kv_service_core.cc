@@ -62,8 +62,7 @@ Outcome KvServiceCore::run(Execution& execution) {
     execution.version = operation.resume_version.next();
   }
   if (operation.token) {
-    const auto found = state.tokens().find(*operation.token, Version(operation.read_version),
-                                           state.policy());
+    const auto found = state.tokens().find(*operation.token, Version(operation.read_version));
     if (found.verdict == TokenTable::Verdict::kRepeat) return found.stored;
     if (found.verdict == TokenTable::Verdict::kForgotten) {
       return refused(OutcomeCode::kOutcomeForgotten,
