@@ -50,7 +50,7 @@ Outcome KvServiceCore::run(Execution& execution) {
     return refused(OutcomeCode::kInvalidOperation, "Stamp or version out of range");
   }
   if (operation.kind == OperationKind::kPolicy) {
-    if (!operation.policy || !state.set_policy(*operation.policy)) {
+    if (!operation.policy || !state.accepts_policy(*operation.policy)) {
       return refused(OutcomeCode::kInvalidOperation, "Invalid policy");
     }
   }
@@ -140,6 +140,10 @@ bool KvServiceCore::entry_changed(const NamespaceTable::Entry& ns, base::BytesVi
 void KvServiceCore::commit(Execution& execution, Outcome& outcome) {
   ReplicatedState& state = database_.state();
   const Version version = execution.version;
+  // Before anything is hashed: the first policy brings the seed.
+  if (execution.operation.kind == OperationKind::kPolicy) {
+    state.set_policy(*execution.operation.policy);
+  }
   NamespaceId planned = state.namespaces().next_id();
   for (const auto& name : execution.created) {
     const NamespaceId id = state.namespaces().create(name, version);
