@@ -128,14 +128,15 @@ base::Status ReplicatedState::load_scalars(base::BytesView value) {
     tokens_.restore_token_floor(Version(token_floor));
     namespaces_.restore_next_id(NamespaceId(next_id));
     flushed_scalars_ = base::Bytes(value);
-    return {};
+    if (scalars_row() == value) return {};
+    return base::Status(base::StatusCode::kCorruption, "the scalars row is not as it was written");
   } catch (const base::DecodeError& error) {
     return base::Status(base::StatusCode::kCorruption, error.what);
   }
 }
 
 base::Status ReplicatedState::load_row(base::BytesView key, base::BytesView value) {
-  SYNOD_ASSERT(!key.empty(), "the backend has no empty row keys");
+  if (key.empty()) return base::Status(base::StatusCode::kCorruption, "a row without a key");
   switch (key[0]) {
     case kMarkRow: {
       const auto clock = parse_number_row_value(value);
