@@ -82,17 +82,28 @@ base::Status TransactionalKvDatabase::verify_backend(
   NoRows no_rows;
   ReplicatedState stored(no_rows);
   const char scalars_key = kScalarsRow;
+  const char applied_key = kAppliedRow;
   SYNOD_ASSIGN_OR_RETURN(const auto scalars, backend.get({&scalars_key, 1}));
   if (!scalars) {
     return key_count() == 0 && applied_index_ == LogIndex(0)
                ? base::Status()
                : differs("the backend has no scalars row");
   }
+  SYNOD_ASSIGN_OR_RETURN(const auto applied_row, backend.get({&applied_key, 1}));
+  if (!applied_row) return differs("the backend has no applied row");
+  SYNOD_ASSIGN_OR_RETURN(const AppliedRow applied, parse_applied_row(*applied_row));
+  if (applied.index != applied_index_ || !(applied.hash == hash())) {
+    return differs(base::concat("the applied row says ", applied.index.value(), " ",
+                                applied.hash.to_string(), ", the tables ", applied_index_.value(),
+                                " ", hash().to_string()));
+  }
   SYNOD_RETURN_IF_ERROR(stored.load_scalars(*scalars));
   StateHash sum;
   base::Status failed;
   SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-    if (key.size() == 1) return true;
+    if (key == base::BytesView(&scalars_key, 1) || key == base::BytesView(&applied_key, 1)) {
+      return true;
+    }
     const auto ref = parse_entry_row_key(key);
     if (!ref) {
       failed = stored.load_row(key, value);
