@@ -295,6 +295,11 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request) const 
           base::concat("Read version ", reply.read_at.value(), " is older than the history kept");
       reply.rows.clear();
       reply.has_more = false;
+    } else if (end == ReadKind::kCold) {
+      reply.code = OutcomeCode::kInternal;
+      reply.message = "Value is not in memory";
+      reply.rows.clear();
+      reply.has_more = false;
     } else if (end == ReadKind::kUnknownNamespace && request.namespace_must_exist) {
       reply.code = OutcomeCode::kUnknownNamespace;
     }
