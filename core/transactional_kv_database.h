@@ -150,7 +150,9 @@ class TransactionalKvDatabase final : public KvDatabase {
   void remove_dead(std::size_t steps_max);
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
   [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
-  [[nodiscard]] base::Status verify_node(const KeyNode& node, StateHash& sum) const;
+  struct Recount;
+  [[nodiscard]] base::Status verify_node(const KeyNode& node, Recount& recount) const;
+  [[nodiscard]] base::Status verify_counts(const Recount& recount) const;
 
   const DatabaseOptions options_;
   EpochManager epochs_;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/random.h"
 #include "base/text.h"
 #include "tests/core/store.h"
 
@@ -104,6 +105,33 @@ TEST(Verify, FindsAChangedValueInMemory) {
   EXPECT_NE(status.to_string().find("key b"), std::string::npos) << status.to_string();
   const_cast<char&>(entry.value[0]) ^= 1;
   EXPECT_TRUE(store.database().verify_tables().ok());
+}
+
+TEST(Verify, CountsAlikeWhileKeysExpireAndTombstonesGo) {
+  Policy policy;
+  policy.conflict_window_ms = 30;
+  policy.sweep_per_operation = 2;
+  policy.conflict_bytes_max = 900;
+  Store store(policy);
+  base::Random random(3);
+  for (int i = 0; i < 2'000; ++i) {
+    store.now_ms += random.between(0, 2);
+    const std::string key = "k" + std::to_string(random.below(30));
+    const std::string ns = random.chance(0.5) ? "" : "ns";
+    if (random.chance(0.01)) {
+      ASSERT_TRUE(store.commit({step_on(StepKind::kClearNamespace, "", ns)}).ok());
+    } else if (random.chance(0.4)) {
+      ASSERT_TRUE(store.commit({step_on(StepKind::kDelete, key, ns)}).ok());
+    } else {
+      const std::int64_t ttl = random.chance(0.5) ? random.between(1, 40) : 0;
+      ASSERT_TRUE(store.commit({set_step(key, "v", ttl, ns)}).ok());
+    }
+    if (random.chance(0.3)) store.database().housekeep(std::chrono::seconds(i));
+    if (random.chance(0.01)) store.reopen();
+    if (i % 10 != 0) continue;
+    const base::Status status = store.database().verify_tables();
+    ASSERT_TRUE(status.ok()) << i << ": " << status.to_string();
+  }
 }
 
 TEST(Verify, FindsAWriteThatNeverReachedTheBackend) {
