@@ -32,7 +32,7 @@ struct KvServiceCore::Execution {
   std::vector<StepResult> results;
   std::vector<std::string> created;  ///< Canonical names of namespaces this creates, in order.
   std::vector<std::string> cleared;  ///< Canonical names of namespaces this empties.
-  std::uint16_t stamps = 0;          ///< Stamped steps so far: the order part of the stamp.
+  std::uint32_t stamps = 0;          ///< Stamped steps so far: the order part of the stamp.
   std::size_t cleared_keys = 0;
 
   /// The clock of the read version. REQUIRES: it is not below the conflict floor.

@@ -50,7 +50,7 @@ Outcome KvServiceCore::run(Execution& execution) {
     return refused(OutcomeCode::kInvalidOperation, "Stamp or version out of range");
   }
   if (operation.kind == OperationKind::kPolicy) {
-    if (!operation.policy || !state.set_policy(*operation.policy)) {
+    if (!operation.policy || !state.accepts_policy(*operation.policy)) {
       return refused(OutcomeCode::kInvalidOperation, "Invalid policy");
     }
   }
@@ -62,8 +62,7 @@ Outcome KvServiceCore::run(Execution& execution) {
     execution.version = operation.resume_version.next();
   }
   if (operation.token) {
-    const auto found =
-        state.tokens().find(*operation.token, Version(operation.read_version), state.policy());
+    const auto found = state.tokens().find(*operation.token, Version(operation.read_version));
     if (found.verdict == TokenTable::Verdict::kRepeat) return found.stored;
     if (found.verdict == TokenTable::Verdict::kForgotten) {
       return refused(OutcomeCode::kOutcomeForgotten,
@@ -140,6 +139,10 @@ bool KvServiceCore::entry_changed(const NamespaceTable::Entry& ns, base::BytesVi
 void KvServiceCore::commit(Execution& execution, Outcome& outcome) {
   ReplicatedState& state = database_.state();
   const Version version = execution.version;
+  // Before anything is hashed: the first policy brings the seed.
+  if (execution.operation.kind == OperationKind::kPolicy) {
+    state.set_policy(*execution.operation.policy);
+  }
   NamespaceId planned = state.namespaces().next_id();
   for (const auto& name : execution.created) {
     const NamespaceId id = state.namespaces().create(name, version);
@@ -290,6 +293,11 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request) const 
       reply.code = OutcomeCode::kTooOld;
       reply.message =
           base::concat("Read version ", reply.read_at.value(), " is older than the history kept");
+      reply.rows.clear();
+      reply.has_more = false;
+    } else if (end == ReadKind::kCold) {
+      reply.code = OutcomeCode::kInternal;
+      reply.message = "Value is not in memory";
       reply.rows.clear();
       reply.has_more = false;
     } else if (end == ReadKind::kUnknownNamespace && request.namespace_must_exist) {

@@ -28,14 +28,16 @@ void Persistence::kick() {
 void Persistence::run() {
   scheduled_.store(false);
   if (stopped_) return;
-  const base::Status written = write_pending();
-  if (!written.ok()) {
-    if (!scheduled_.exchange(true)) {
-      dispatcher_.run_after(options_.retry_after, [this] { run(); });
-    }
-    return;
-  }
-  if (!polling_ && durable_.load() < written_.load()) {
+  (void)write_pending();  // A refusal is logged and retried.
+  follow_up();
+}
+
+/// Sets the timer for what is left: the retry of a refused batch, or the look at what is durable.
+void Persistence::follow_up() {
+  if (is_paused()) {
+    if (scheduled_.exchange(true)) return;
+    dispatcher_.run_after(options_.retry_after, [this] { run(); });
+  } else if (!polling_ && durable_.load() < written_.load()) {
     polling_ = true;
     dispatcher_.run_after(options_.poll_every, [this] { poll(); });
   }
@@ -108,8 +110,13 @@ base::Status Persistence::drain_now(bool flush) {
 
 void Persistence::request_flush(base::Function<void(base::Status)> done) {
   dispatcher_.post([this, done = std::move(done)]() mutable {
-    done(stopped_ ? base::Status(base::StatusCode::kClosed, "the server is stopping")
-                  : drain_now(true));
+    if (stopped_) {
+      done(base::Status(base::StatusCode::kClosed, "the server is stopping"));
+      return;
+    }
+    base::Status flushed = drain_now(true);
+    follow_up();
+    done(std::move(flushed));
   });
 }
 

@@ -63,6 +63,7 @@ class Persistence {
  private:
   void run();
   [[nodiscard]] base::Status write_pending();
+  void follow_up();
   void learn_durable();
   void poll();
 

@@ -11,6 +11,8 @@ namespace {
 
 /// Versionstamp: 8 bytes version, 2 bytes order, both big-endian.
 constexpr std::size_t kStampBytes = 10;
+/// More in one commit would get equal stamps.
+constexpr std::uint32_t kStampsMax = 1U << 16;
 
 /// A key as the next step sees it: what earlier steps staged, else what is stored and not expired.
 struct Current {
@@ -178,7 +180,11 @@ Outcome KvServiceCore::run_stamped(const Step& step, Execution& execution, Names
                      "Buffer must be at least 10 bytes for versionstamp"));
   }
   if (!only_zero_tail || tail_is_zero(buffer)) {
-    write_stamp(buffer, execution.version, execution.stamps++);
+    if (execution.stamps == kStampsMax) {
+      return refused(OutcomeCode::kLimitExceeded,
+                     base::concat("A commit takes at most ", kStampsMax, " versionstamps"));
+    }
+    write_stamp(buffer, execution.version, static_cast<std::uint16_t>(execution.stamps++));
   }
   TimeMs expiry{0};
   if (step.ttl_ms != 0 && !expiry_after(execution.now, step.ttl_ms, expiry)) {

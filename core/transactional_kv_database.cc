@@ -80,9 +80,7 @@ bool TransactionalKvDatabase::range_changed(NamespaceId ns, Space space, base::B
   if (changed || complete) return changed;
   if (recent_.touched(ns, space, begin, end, after)) return true;
   const auto expired = std::find_if(
-      std::find_if(expiries_.begin(), expiries_.end(),
-                   [&](const auto& entry) { return entry.first > after_clock; }),
-      expiries_.end(),
+      expiries_.upper_bound(after_clock), expiries_.end(),
       [&](const auto& entry) { return entry.first > now || inside(entry.second->ref()); });
   return expired != expiries_.end() && expired->first <= now;
 }
@@ -202,12 +200,21 @@ std::size_t TransactionalKvDatabase::sweep_expired(TimeMs clock, std::size_t key
 
 std::size_t TransactionalKvDatabase::sweep_namespace(NamespaceId ns, Version version,
                                                      std::size_t keys_max) {
+  if (ns != swept_ns_) {
+    swept_ns_ = ns;
+    swept_space_ = Space(0);
+    swept_key_.clear();
+  }
   std::vector<KeyNode*> nodes;
-  order_.scan(KeyRef{ns, Space(0), {}}, true, [&](KeyNode& node) {
+  order_.scan(KeyRef{ns, swept_space_, swept_key_}, true, [&](KeyNode& node) {
     if (node.ns != ns || nodes.size() == keys_max) return false;
     if (!node.head.load(std::memory_order_relaxed)->is_tombstone()) nodes.push_back(&node);
     return true;
   });
+  if (!nodes.empty()) {
+    swept_space_ = nodes.back()->space;
+    swept_key_.assign(nodes.back()->key());
+  }
   for (KeyNode* node : nodes) {
     RecordHeader header;
     header.version = version;

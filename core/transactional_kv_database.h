@@ -107,10 +107,13 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// Orders nodes by key, so that equal times and versions have one order on every replica.
   template <class Rank>
   struct ByRankThenKey {
+    using is_transparent = void;
     bool operator()(const std::pair<Rank, KeyNode*>& a, const std::pair<Rank, KeyNode*>& b) const {
       if (a.first != b.first) return a.first < b.first;
       return a.second->ref() < b.second->ref();
     }
+    bool operator()(const Rank& a, const std::pair<Rank, KeyNode*>& b) const { return a < b.first; }
+    bool operator()(const std::pair<Rank, KeyNode*>& a, const Rank& b) const { return a.first < b; }
   };
   using ExpiryIndex = std::set<std::pair<TimeMs, KeyNode*>, ByRankThenKey<TimeMs>>;
   using TombstoneIndex = std::set<std::pair<Version, KeyNode*>, ByRankThenKey<Version>>;
@@ -147,7 +150,9 @@ class TransactionalKvDatabase final : public KvDatabase {
   void remove_dead(std::size_t steps_max);
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
   [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
-  [[nodiscard]] base::Status verify_node(const KeyNode& node, StateHash& sum) const;
+  struct Recount;
+  [[nodiscard]] base::Status verify_node(const KeyNode& node, Recount& recount) const;
+  [[nodiscard]] base::Status verify_counts(const Recount& recount) const;
 
   const DatabaseOptions options_;
   EpochManager epochs_;
@@ -171,6 +176,11 @@ class TransactionalKvDatabase final : public KvDatabase {
   std::deque<Superseded> superseded_;
   std::deque<Dead> dead_;
   std::atomic<std::uint64_t> old_bytes_{0};  ///< Read by memory_bytes on any thread.
+  // How far the sweep of a cleared namespace came: nobody writes to its id any more, so all before
+  // is tombstones. Saves walking over them again; forgetting it changes nothing.
+  NamespaceId swept_ns_{0};
+  Space swept_space_{0};
+  base::Bytes swept_key_;
 
   std::atomic<std::uint64_t> keys_{0};
   std::atomic<std::uint64_t> live_bytes_{0};

@@ -24,15 +24,40 @@ class NoRows final : public RowSink {
 
 }  // namespace
 
-base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, StateHash& sum) const {
+/// What the tables keep incrementally, computed again from the nodes.
+struct TransactionalKvDatabase::Recount {
+  StateHash sum;
+  std::uint64_t nodes = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t live_bytes = 0;
+  std::uint64_t expiries = 0;
+  std::uint64_t tombstones = 0;
+  std::uint64_t tombstone_bytes = 0;
+};
+
+base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, Recount& recount) const {
   if (points_.find(node.ref()) != &node) {
     return differs(
         base::concat(name_of(node.ref()), " is in the B-tree but not in the cuckoo table"));
   }
   const Record& head = *node.head.load(std::memory_order_relaxed);
-  const bool remembered = !head.is_tombstone() ||
-                          tombstones_.contains({head.header.version, const_cast<KeyNode*>(&node)});
-  if (remembered) sum.add(state_.hasher().entry(node.ref(), head.header));
+  auto* const key = const_cast<KeyNode*>(&node);
+  ++recount.nodes;
+  if (!head.is_tombstone()) {
+    ++recount.keys;
+    recount.live_bytes += node.key_size + head.value_size;
+    recount.sum.add(state_.hasher().entry(node.ref(), head.header));
+    if (head.header.expiry != TimeMs(0)) {
+      ++recount.expiries;
+      if (!expiries_.contains({head.header.expiry, key})) {
+        return differs(base::concat("the expiry of ", name_of(node.ref()), " is not indexed"));
+      }
+    }
+  } else if (tombstones_.contains({head.header.version, key})) {
+    ++recount.tombstones;
+    recount.tombstone_bytes += tombstone_cost(node);
+    recount.sum.add(state_.hasher().entry(node.ref(), head.header));
+  }
   Version above(INT64_MAX);
   for (const Record* record = &head; record != nullptr;
        record = record->older.load(std::memory_order_relaxed)) {
@@ -49,48 +74,65 @@ base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, StateHash
   return {};
 }
 
+base::Status TransactionalKvDatabase::verify_counts(const Recount& recount) const {
+  const auto compare = [](const char* what, std::uint64_t counted, std::uint64_t kept) {
+    if (counted == kept) return base::Status();
+    return differs(base::concat(what, ": counted ", counted, ", kept is ", kept));
+  };
+  SYNOD_RETURN_IF_ERROR(compare("keys of the cuckoo table", recount.nodes, points_.size()));
+  SYNOD_RETURN_IF_ERROR(compare("present keys", recount.keys, key_count()));
+  SYNOD_RETURN_IF_ERROR(compare("live bytes", recount.live_bytes, live_bytes()));
+  SYNOD_RETURN_IF_ERROR(compare("expiries", recount.expiries, expiries_.size()));
+  SYNOD_RETURN_IF_ERROR(compare("tombstones", recount.tombstones, tombstones_.size()));
+  SYNOD_RETURN_IF_ERROR(compare("tombstone bytes", recount.tombstone_bytes, tombstone_bytes_));
+  if (recount.sum == entries_hash_) return {};
+  return differs(base::concat("entries hash to ", recount.sum.to_string(), ", kept is ",
+                              entries_hash_.to_string()));
+}
+
 base::Status TransactionalKvDatabase::verify_tables() const {
-  StateHash sum;
-  std::size_t nodes = 0;
+  Recount recount;
   const KeyNode* previous = nullptr;
   base::Status failed;
   order_.scan(KeyRef{NamespaceId(0), Space(0), {}}, true, [&](KeyNode& node) {
-    ++nodes;
     if (previous != nullptr && !(previous->ref() < node.ref())) {
       failed = differs(base::concat(name_of(node.ref()), " is out of order in the B-tree"));
     } else {
-      failed = verify_node(node, sum);
+      failed = verify_node(node, recount);
     }
     previous = &node;
     return failed.ok();
   });
   SYNOD_RETURN_IF_ERROR(failed);
-  if (nodes != points_.size()) {
-    return differs(
-        base::concat("the B-tree holds ", nodes, " keys, the cuckoo table ", points_.size()));
-  }
-  if (!(sum == entries_hash_)) {
-    return differs(
-        base::concat("entries hash to ", sum.to_string(), ", kept is ", entries_hash_.to_string()));
-  }
-  return {};
+  return verify_counts(recount);
 }
 
 base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBackend& backend) const {
   NoRows no_rows;
   ReplicatedState stored(no_rows);
   const char scalars_key = kScalarsRow;
+  const char applied_key = kAppliedRow;
   SYNOD_ASSIGN_OR_RETURN(const auto scalars, backend.get({&scalars_key, 1}));
   if (!scalars) {
     return key_count() == 0 && applied_index_ == LogIndex(0)
                ? base::Status()
                : differs("the backend has no scalars row");
   }
+  SYNOD_ASSIGN_OR_RETURN(const auto applied_row, backend.get({&applied_key, 1}));
+  if (!applied_row) return differs("the backend has no applied row");
+  SYNOD_ASSIGN_OR_RETURN(const AppliedRow applied, parse_applied_row(*applied_row));
+  if (applied.index != applied_index_ || !(applied.hash == hash())) {
+    return differs(base::concat("the applied row says ", applied.index.value(), " ",
+                                applied.hash.to_string(), ", the tables ", applied_index_.value(),
+                                " ", hash().to_string()));
+  }
   SYNOD_RETURN_IF_ERROR(stored.load_scalars(*scalars));
   StateHash sum;
   base::Status failed;
   SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-    if (key.size() == 1) return true;
+    if (key == base::BytesView(&scalars_key, 1) || key == base::BytesView(&applied_key, 1)) {
+      return true;
+    }
     const auto ref = parse_entry_row_key(key);
     if (!ref) {
       failed = stored.load_row(key, value);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/state/namespace_table.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "base/assert.h"
 #include "base/codec.h"
 
@@ -58,6 +61,13 @@ void NamespaceTable::put_entry(std::string_view name, const Entry& entry, const 
   rows_.put_row(std::move(key), std::move(value));
 }
 
+void NamespaceTable::queue_sweep(const Swept& swept) {
+  const auto later = [](const Swept& a, const Swept& b) {
+    return std::tie(a.cleared, a.id) < std::tie(b.cleared, b.id);
+  };
+  swept_.insert(std::upper_bound(swept_.begin(), swept_.end(), swept, later), swept);
+}
+
 NamespaceId NamespaceTable::create(std::string_view name, Version version) {
   SYNOD_ASSERT(find(name) == nullptr, "N1: a name is created once");
   const Entry entry{next_id_, version, Version(0)};
@@ -78,7 +88,7 @@ void NamespaceTable::clear(std::string_view name, Version version) {
   base::Bytes row_value = number_row_value(version.value());
   hash_.add((*hasher_)->row(row_key, row_value));
   rows_.put_row(std::move(row_key), std::move(row_value));
-  swept_.push_back(swept);
+  queue_sweep(swept);
   Entry& entry = found->second;
   entry.id = next_id_;
   entry.cleared = version;
@@ -115,7 +125,7 @@ base::Status NamespaceTable::load_row(base::BytesView key, base::BytesView value
     if (key.size() != 5) {
       return base::Status(base::StatusCode::kCorruption, "a sweep row is malformed");
     }
-    swept_.push_back({NamespaceId(base::load_be32(key.data() + 1)), Version(*cleared)});
+    queue_sweep({NamespaceId(base::load_be32(key.data() + 1)), Version(*cleared)});
     return {};
   }
   try {

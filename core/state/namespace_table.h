@@ -52,6 +52,7 @@ class NamespaceView {
 /// Invariants
 ///   N1  An id is given once, in the order of the log.
 ///   N2  The unnamed namespace always exists, with id 1.
+///   N3  Cleared ids are swept by (version of the clear, id): an order their rows can restore.
 ///
 /// Threads: confined to the writer; `make_view` gives readers their copy.
 class NamespaceTable {
@@ -92,12 +93,13 @@ class NamespaceTable {
   [[nodiscard]] base::Status load_row(base::BytesView key, base::BytesView value);
 
  private:
+  void queue_sweep(const Swept& swept);
   void put_entry(std::string_view name, const Entry& entry, const Entry* replaced);
 
   RowSink& rows_;
   const StateHasher* const* hasher_;
   std::map<std::string, Entry, std::less<>> entries_;
-  std::vector<Swept> swept_;
+  std::vector<Swept> swept_;  ///< By version of the clear, then id (N3).
   NamespaceId next_id_{2};
   NamespaceView history_;
   bool view_changed_ = true;

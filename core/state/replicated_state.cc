@@ -61,12 +61,15 @@ void ReplicatedState::raise_conflict_floor(Version floor, std::size_t marks_max)
   }
 }
 
-bool ReplicatedState::set_policy(const Policy& policy) {
+bool ReplicatedState::accepts_policy(const Policy& policy) const {
   if (!is_sound(policy)) return false;
-  if (has_policy_) {
-    if (policy.hash_seed != policy_.hash_seed) return false;
-  } else {
-    if (newest_version_ != Version(0)) return false;  // The first operation is the policy.
+  if (has_policy_) return policy.hash_seed == policy_.hash_seed;
+  return newest_version_ == Version(0);  // The first operation that commits is the policy.
+}
+
+void ReplicatedState::set_policy(const Policy& policy) {
+  SYNOD_ASSERT(accepts_policy(policy), "an operation is checked before it changes anything");
+  if (!has_policy_) {
     hasher_owner_ = std::make_unique<StateHasher>(policy.hash_seed);
     hasher_ = hasher_owner_.get();
     marks_hash_ = StateHash();
@@ -75,7 +78,6 @@ bool ReplicatedState::set_policy(const Policy& policy) {
   }
   policy_ = policy;
   has_policy_ = true;
-  return true;
 }
 
 base::Bytes ReplicatedState::scalars_row() const {
@@ -126,14 +128,15 @@ base::Status ReplicatedState::load_scalars(base::BytesView value) {
     tokens_.restore_token_floor(Version(token_floor));
     namespaces_.restore_next_id(NamespaceId(next_id));
     flushed_scalars_ = base::Bytes(value);
-    return {};
+    if (scalars_row() == value) return {};
+    return base::Status(base::StatusCode::kCorruption, "the scalars row is not as it was written");
   } catch (const base::DecodeError& error) {
     return base::Status(base::StatusCode::kCorruption, error.what);
   }
 }
 
 base::Status ReplicatedState::load_row(base::BytesView key, base::BytesView value) {
-  SYNOD_ASSERT(!key.empty(), "the backend has no empty row keys");
+  if (key.empty()) return base::Status(base::StatusCode::kCorruption, "a row without a key");
   switch (key[0]) {
     case kMarkRow: {
       const auto clock = parse_number_row_value(value);

@@ -49,7 +49,9 @@ class ReplicatedState {
   /// Raises the conflict floor and drops the marks it passes, at most `marks_max` of them.
   void raise_conflict_floor(Version floor, std::size_t marks_max);
   /// The first policy fixes the hash seed. False if `policy` would change it or breaks a bound.
-  [[nodiscard]] bool set_policy(const Policy& policy);
+  [[nodiscard]] bool accepts_policy(const Policy& policy) const;
+  /// REQUIRES: accepts_policy(policy).
+  void set_policy(const Policy& policy);
 
   /// Writes the scalars row if anything in it changed; once per applied operation.
   void flush_scalars();

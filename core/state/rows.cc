@@ -42,7 +42,9 @@ base::Result<EntryRow> parse_entry_row_value(base::BytesView row_value) {
     row.header.expiry = TimeMs(expiry);
     row.header.digest = base::load_le64(decoder.take(8).data());
     row.value = base::Bytes(decoder.take(decoder.remaining()));
-    if (version <= 0 || row.header.type > RecordType::kBytes) {
+    const bool is_tombstone = row.header.type == RecordType::kTombstone;
+    if (version <= 0 || expiry < 0 || row.header.type > RecordType::kBytes ||
+        (is_tombstone && !row.value.empty())) {
       return base::Status(base::StatusCode::kCorruption, "an entry row holds impossible fields");
     }
     return row;
@@ -76,6 +78,7 @@ base::Result<AppliedRow> parse_applied_row(base::BytesView row_value) {
     std::uint64_t index = 0;
     AppliedRow row;
     decoder(index, row.hash.low, row.hash.high);
+    if (decoder.remaining() != 0) base::Decoder::fail("bytes follow the applied row");
     row.index = LogIndex(index);
     return row;
   } catch (const base::DecodeError& error) {

@@ -26,7 +26,7 @@ std::uint64_t StateHasher::digest(base::BytesView value) const {
 }
 
 StateHash StateHasher::entry(const KeyRef& ref, const RecordHeader& header) const {
-  char block[48];
+  char block[50];
   base::store_le64(block, base::siphash13(low_, ref.key));
   base::store_le64(block + 8, base::siphash13(high_, ref.key));
   base::store_le64(block + 16, static_cast<std::uint64_t>(header.version.value()));
@@ -35,7 +35,7 @@ StateHash StateHasher::entry(const KeyRef& ref, const RecordHeader& header) cons
   base::store_le32(block + 40, ref.ns.value());
   block[44] = static_cast<char>(ref.space.value());
   block[45] = static_cast<char>(header.type);
-  base::store_be16(block + 46, static_cast<std::uint16_t>(header.generation));
+  base::store_le32(block + 46, header.generation);
   const base::BytesView view(block, sizeof block);
   return StateHash{base::siphash13(low_, view), base::siphash13(high_, view)};
 }

@@ -24,10 +24,11 @@ base::Bytes result_row_key(const ClientId& id, std::int64_t sequence) {
   return key;
 }
 
-base::Bytes client_row_value(Version newest, TimeMs last_commit, std::int64_t highest_sequence) {
+base::Bytes client_row_value(Version newest, TimeMs last_commit, std::int64_t highest_sequence,
+                             std::int64_t first_sequence) {
   base::Bytes value;
   base::Encoder encoder(value);
-  encoder(newest.value(), last_commit.value(), highest_sequence);
+  encoder(newest.value(), last_commit.value(), highest_sequence, first_sequence);
   return value;
 }
 
@@ -44,6 +45,7 @@ base::Result<Outcome> decode_result(base::BytesView bytes) {
     Outcome outcome;
     std::int64_t version = 0;
     decoder(version, outcome.results);
+    if (decoder.remaining() != 0) base::Decoder::fail("bytes follow a token result");
     outcome.version = Version(version);
     return outcome;
   } catch (const base::DecodeError& error) {
@@ -51,9 +53,10 @@ base::Result<Outcome> decode_result(base::BytesView bytes) {
   }
 }
 
-std::int64_t window_start(std::int64_t highest_sequence, const Policy& policy) {
-  const auto width = static_cast<std::int64_t>(policy.tokens_per_client);
-  return highest_sequence < INT64_MIN + width ? INT64_MIN : highest_sequence - width;
+/// The lowest of the sequences remembered below `highest_sequence`.
+std::int64_t window_first(std::int64_t highest_sequence, const Policy& policy) {
+  const std::int64_t others = static_cast<std::int64_t>(policy.tokens_per_client) - 1;
+  return highest_sequence < INT64_MIN + others ? INT64_MIN : highest_sequence - others;
 }
 
 }  // namespace
@@ -65,8 +68,7 @@ std::size_t TokenTable::ClientIdHash::operator()(const ClientId& id) const {
   return static_cast<std::size_t>(base::siphash13(key, {id.data(), id.size()}));
 }
 
-TokenTable::Lookup TokenTable::find(const ClientToken& token, Version read_version,
-                                    const Policy& policy) const {
+TokenTable::Lookup TokenTable::find(const ClientToken& token, Version read_version) const {
   Lookup lookup;
   const auto found = clients_.find(token.client_id);
   if (found == clients_.end()) {
@@ -81,9 +83,7 @@ TokenTable::Lookup TokenTable::find(const ClientToken& token, Version read_versi
     lookup.stored = std::move(stored).value();
     return lookup;
   }
-  if (token.sequence <= window_start(client.highest_sequence, policy)) {
-    lookup.verdict = Verdict::kForgotten;  // T2
-  }
+  if (token.sequence < client.first_sequence) lookup.verdict = Verdict::kForgotten;  // T2
   return lookup;
 }
 
@@ -105,22 +105,25 @@ void TokenTable::remember(const ClientToken& token, const Outcome& outcome, Time
   Client& client = clients_[token.client_id];
   std::optional<base::Bytes> replaced;
   if (!is_new) {
-    replaced = client_row_value(client.newest, client.last_commit, client.highest_sequence);
+    replaced = client_row_value(client.newest, client.last_commit, client.highest_sequence,
+                                client.first_sequence);
     by_newest_.erase(client.newest);
   }
   client.newest = outcome.version;
   client.last_commit = clock;
   client.highest_sequence =
       is_new ? token.sequence : std::max(client.highest_sequence, token.sequence);
+  client.first_sequence =
+      std::max(client.first_sequence, window_first(client.highest_sequence, policy));
   by_newest_.emplace(client.newest, token.client_id);
   put(client_row_key(token.client_id),
-      client_row_value(client.newest, client.last_commit, client.highest_sequence),
+      client_row_value(client.newest, client.last_commit, client.highest_sequence,
+                       client.first_sequence),
       replaced ? &*replaced : nullptr);
   base::Bytes result = encode_result(outcome);
   put(result_row_key(token.client_id, token.sequence), result, nullptr);
   client.results.emplace(token.sequence, std::move(result));
-  const std::int64_t start = window_start(client.highest_sequence, policy);
-  while (!client.results.empty() && client.results.begin()->first <= start) {
+  while (!client.results.empty() && client.results.begin()->first < client.first_sequence) {
     const auto oldest = client.results.begin();
     erase(result_row_key(token.client_id, oldest->first), oldest->second);
     client.results.erase(oldest);
@@ -135,7 +138,8 @@ void TokenTable::drop_oldest() {
     erase(result_row_key(id, sequence), result);
   }
   erase(client_row_key(id),
-        client_row_value(newest, found->second.last_commit, found->second.highest_sequence));
+        client_row_value(newest, found->second.last_commit, found->second.highest_sequence,
+                         found->second.first_sequence));
   token_floor_ = std::max(token_floor_, newest);
   clients_.erase(found);
   by_newest_.erase(by_newest_.begin());
@@ -152,13 +156,13 @@ void TokenTable::expire(TimeMs clock, const Policy& policy, std::size_t rows_max
 
 base::Status TokenTable::load_row(base::BytesView key, base::BytesView value) {
   const base::Status damaged(base::StatusCode::kCorruption, "a token row is malformed");
-  if (key.size() < 17) return damaged;
+  const bool is_result = !key.empty() && key[0] == kTokenResultRow;
+  if (key.size() != (is_result ? 25U : 17U)) return damaged;
   ClientId id;
   key.substr(1, 16).copy(id.data(), id.size());
   hash_.add((*hasher_)->row(key, value));
   Client& client = clients_[id];
-  if (key[0] == kTokenResultRow) {
-    if (key.size() != 25) return damaged;
+  if (is_result) {
     auto decoded = decode_result(value);
     if (!decoded.ok()) return decoded.status();
     const auto sequence =
@@ -170,7 +174,8 @@ base::Status TokenTable::load_row(base::BytesView key, base::BytesView value) {
     base::Decoder decoder(value);
     std::int64_t newest = 0;
     std::int64_t last_commit = 0;
-    decoder(newest, last_commit, client.highest_sequence);
+    decoder(newest, last_commit, client.highest_sequence, client.first_sequence);
+    if (decoder.remaining() != 0) return damaged;
     client.newest = Version(newest);
     client.last_commit = TimeMs(last_commit);
   } catch (const base::DecodeError& error) {

@@ -20,7 +20,8 @@ namespace synod::core {
 ///
 /// Invariants
 ///   T1  A sequence whose commit is remembered is never executed again: its result is returned.
-///   T2  A sequence below the remembered window is never executed.
+///   T2  A sequence below the remembered window is never executed, also when a later policy
+///       remembers more.
 ///   T3  A client without a row is executed only at a read version >= token_floor(), the newest
 ///       commit version among all rows ever dropped: a repeat of a dropped commit carries a read
 ///       version below its own commit's, so it can never run twice.
@@ -36,8 +37,7 @@ class TokenTable {
 
   TokenTable(RowSink& rows, const StateHasher* const* hasher) : rows_(rows), hasher_(hasher) {}
 
-  [[nodiscard]] Lookup find(const ClientToken& token, Version read_version,
-                            const Policy& policy) const;
+  [[nodiscard]] Lookup find(const ClientToken& token, Version read_version) const;
   /// Remembers the outcome of a commit; forgets what falls out of the client's window.
   void remember(const ClientToken& token, const Outcome& outcome, TimeMs clock,
                 const Policy& policy);
@@ -59,6 +59,8 @@ class TokenTable {
     Version newest{0};
     TimeMs last_commit{0};
     std::int64_t highest_sequence = 0;
+    std::int64_t first_sequence =
+        INT64_MIN;  ///< Lower ones are forgotten, whatever policy follows.
     std::map<std::int64_t, base::Bytes> results;  ///< Encoded outcomes by sequence.
   };
   struct ClientIdHash {

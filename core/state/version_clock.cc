@@ -83,7 +83,8 @@ std::optional<TimeMs> VersionClock::clock_at(Version version) const {
   // Invariant of the search: the wanted mark is the one before `low`'s final position.
   while (low < high) {
     const std::uint64_t middle = low + (high - low) / 2;
-    if (slot(middle).version.load(std::memory_order_relaxed) > version.value()) {
+    // Acquire: after a version of a reused slot, the last load of tail sees that it was.
+    if (slot(middle).version.load(std::memory_order_acquire) > version.value()) {
       high = middle;
     } else {
       low = middle + 1;

@@ -18,7 +18,7 @@ namespace synod::core::test {
 #if defined(__SANITIZE_ADDRESS__)
 inline constexpr std::size_t kModelOperations = 10'000'000;
 #elif defined(__SANITIZE_THREAD__)
-inline constexpr std::size_t kModelOperations = 200'000;
+inline constexpr std::size_t kModelOperations = 1'000'000;
 #else
 inline constexpr std::size_t kModelOperations = 1'000'000;
 #endif
