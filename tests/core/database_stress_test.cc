@@ -260,12 +260,12 @@ class Bank {
 };
 
 TEST(DatabaseStress, EveryVersionAddsUpWithHardlyAnyHistory) {
-  Bank bank(base::Nanos(0), test_operations(1'000'000) / 2);
+  Bank bank(base::Nanos(0), test_operations(4'000'000) / 2);
   bank.run();
 }
 
 TEST(DatabaseStress, EveryVersionAddsUpWithANormalHistory) {
-  Bank bank(std::chrono::seconds(5), test_operations(1'000'000) / 2 + 1);
+  Bank bank(std::chrono::seconds(5), test_operations(4'000'000) / 2 + 1);
   bank.run();
   EXPECT_GT(bank.old_reads_answered(), 0U);
 }
