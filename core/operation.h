@@ -101,6 +101,7 @@ struct Policy {
   std::int64_t client_idle_ms = 600'000;
   std::uint32_t marks_max = kMarksMax;           ///< Clock marks kept; more raise the floor.
   std::uint32_t clear_range_keys_max = 100'000;  ///< Keys one operation may clear.
+  std::uint32_t namespaces_max = 10'000;         ///< Names; each new one copies the readers' view.
   std::uint64_t value_bytes_max = 16U << 20;     ///< A value may not grow beyond it.
   std::array<char, 16> hash_seed{};  ///< Keys the state hash; fixed by the first policy.
 
@@ -110,7 +111,7 @@ struct Policy {
   void serialize(Archive& ar) {
     ar(semantic_version, conflict_window_ms, conflict_bytes_max, sweep_per_operation,
        sweep_per_tick, tokens_per_client, clients_max, client_idle_ms, marks_max,
-       clear_range_keys_max, value_bytes_max, hash_seed);
+       clear_range_keys_max, namespaces_max, value_bytes_max, hash_seed);
   }
   bool operator==(const Policy&) const = default;
 };

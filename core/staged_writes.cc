@@ -48,4 +48,30 @@ void StagedWrites::erase(const KeyRef& ref) {
   write.expiry = TimeMs(0);
 }
 
+std::size_t StagedWrites::erase_range(NamespaceId ns, Space space, base::BytesView begin,
+                                      base::BytesView end) {
+  std::size_t erased = 0;
+  const auto inside = [&](const Key& key) {
+    return key.ns == ns && key.space == space && key.key >= begin && (end.empty() || key.key < end);
+  };
+  const auto erase_write = [&](Write& write) {
+    if (write.is_delete) return;
+    write.is_delete = true;
+    write.value.clear();
+    write.expiry = TimeMs(0);
+    ++erased;
+  };
+  if (writes_.size() > kLinearMax) {
+    const KeyRef first{ns, space, begin};
+    for (auto it = index_.lower_bound(first); it != index_.end() && inside(it->first); ++it) {
+      erase_write(writes_[it->second]);
+    }
+  } else {
+    for (auto& write : writes_) {
+      if (inside(write.key)) erase_write(write);
+    }
+  }
+  return erased;
+}
+
 }  // namespace synod::core

@@ -34,6 +34,8 @@ class StagedWrites {
   [[nodiscard]] const Write* find(const KeyRef& ref) const;
   void put(const KeyRef& ref, base::Bytes value, TimeMs expiry);
   void erase(const KeyRef& ref);
+  /// Turns every staged put of [begin, end) (`end` empty: to the last) into a delete; how many.
+  std::size_t erase_range(NamespaceId ns, Space space, base::BytesView begin, base::BytesView end);
   /// In the order of first touch, which is the order of the steps.
   [[nodiscard]] const std::vector<Write>& all() const { return writes_; }
   [[nodiscard]] std::vector<Write>& all() { return writes_; }

@@ -11,6 +11,8 @@ namespace {
 
 /// Versionstamp: 8 bytes version, 2 bytes order, both big-endian.
 constexpr std::size_t kStampBytes = 10;
+/// A commit looks for its new namespaces one by one.
+constexpr std::size_t kNamespacesPerCommitMax = 256;
 /// More in one commit would get equal stamps.
 constexpr std::uint32_t kStampsMax = 1U << 16;
 
@@ -99,6 +101,13 @@ Outcome KvServiceCore::run_step(const Step& step, Execution& execution) const {
   }
   auto found = execution.find_namespace(state, name);
   if (!found && creates_namespace(step.kind)) {
+    const std::size_t namespaces = state.namespaces().entries().size() + execution.created.size();
+    if (execution.created.size() >= kNamespacesPerCommitMax ||
+        namespaces >= state.policy().namespaces_max) {
+      return refused(OutcomeCode::kLimitExceeded,
+                     base::concat("Namespaces are limited to ", state.policy().namespaces_max,
+                                  ", new ones of a commit to ", kNamespacesPerCommitMax));
+    }
     execution.created.push_back(name);
     found = execution.find_namespace(state, name);
   }
@@ -269,16 +278,7 @@ Outcome KvServiceCore::run_clear_range(const Step& step, Execution& execution,
     if (staged == nullptr) ++removed;
     if (staged == nullptr) execution.staged.erase(KeyRef{ns, space, key});
   }
-  for (auto& write : execution.staged.all()) {
-    const bool inside = write.key.ns == ns && write.key.space == space &&
-                        write.key.key >= step.key &&
-                        (step.end_key.empty() || write.key.key < step.end_key);
-    if (!inside || write.is_delete) continue;
-    ++removed;
-    write.is_delete = true;
-    write.value.clear();
-    write.expiry = TimeMs(0);
-  }
+  removed += execution.staged.erase_range(ns, space, step.key, step.end_key);
   StepResult& result = execution.results.back();
   result.existed = removed > 0;
   result.number = static_cast<std::int64_t>(removed);

@@ -284,7 +284,9 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
   if (old_bytes_.load() > options_.old_bytes_max) {
     // Over the budget: give up history up to where half of it is free again.
     std::uint64_t excess = old_bytes_.load() - options_.old_bytes_max / 2;
+    std::size_t looked_at = 0;
     for (const auto& entry : superseded_) {
+      if (++looked_at > kStepsMax) break;
       wanted = std::max(wanted, std::min(entry.at, visible));
       if (entry.bytes >= excess) break;
       excess -= entry.bytes;

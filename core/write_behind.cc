@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/siphash.h"
+
 namespace synod::core {
 namespace {
 
@@ -11,6 +13,11 @@ std::uint64_t row_bytes(const base::Bytes& key, const std::optional<base::Bytes>
 }
 
 }  // namespace
+
+std::size_t WriteBehind::RowKeyHash::operator()(const base::Bytes& key) const {
+  static const base::SipKey sip_key = base::random_sip_key();
+  return static_cast<std::size_t>(base::siphash13(sip_key, key));
+}
 
 void WriteBehind::put_row(base::Bytes key, base::Bytes value) {
   open_.push_back({std::move(key), std::move(value)});
@@ -31,7 +38,7 @@ void WriteBehind::seal(LogIndex index) {
 }
 
 WriteBehind::Batch WriteBehind::take() {
-  std::unordered_map<base::Bytes, std::optional<base::Bytes>> taken;
+  SealedRows taken;
   Batch batch;
   {
     const std::lock_guard lock(mutex_);

@@ -44,8 +44,14 @@ class WriteBehind final : public RowSink {
   using Row = storage::WriteBatch::Put;
   std::vector<Row> open_;  ///< Writer only: rows of the operation under way.
 
+  /// Keyed: the rows' keys come from clients.
+  struct RowKeyHash {
+    std::size_t operator()(const base::Bytes& key) const;
+  };
+  using SealedRows = std::unordered_map<base::Bytes, std::optional<base::Bytes>, RowKeyHash>;
+
   mutable std::mutex mutex_;
-  std::unordered_map<base::Bytes, std::optional<base::Bytes>> sealed_;
+  SealedRows sealed_;
   std::uint64_t sealed_bytes_ = 0;
   LogIndex last_{0};
 };

@@ -373,6 +373,42 @@ TEST_P(Service, RangeReadsSkipLimitAndStopAtTheByteBound) {
   EXPECT_TRUE(reply.has_more);
 }
 
+TEST_P(Service, NamespacesAreBoundedInAllAndPerCommit) {
+  std::vector<Step> steps;
+  for (int i = 0; i < 257; ++i) {
+    steps.push_back(set("k", "v"));
+    steps.back().ns = "n" + std::to_string(i);
+  }
+  EXPECT_EQ(commit(steps).code, OutcomeCode::kLimitExceeded);
+  steps.pop_back();
+  ASSERT_TRUE(commit(steps).ok());
+  KvOperation operation;
+  operation.kind = OperationKind::kPolicy;
+  operation.policy = database_->state().policy();
+  operation.policy->namespaces_max = 258;
+  ASSERT_TRUE(run(operation).ok());
+  Step one = set("k", "v");
+  one.ns = "last";
+  ASSERT_TRUE(commit({one}).ok());
+  one.ns = "one too many";
+  EXPECT_EQ(commit({one}).code, OutcomeCode::kLimitExceeded);
+  EXPECT_TRUE(commit({set("k", "v")}).ok());
+}
+
+TEST_P(Service, ConflictKeysWithoutANamespaceAreBoundedByTheNamespaces) {
+  std::vector<Step> steps;
+  for (int i = 0; i < 256; ++i) {
+    steps.push_back(set("k", "v"));
+    steps.back().ns = "n" + std::to_string(i);
+  }
+  KvOperation operation;
+  operation.read_version = commit(steps).version.value();
+  operation.read_keys.assign(3'892, {std::nullopt, "other"});
+  EXPECT_EQ(run(operation).code, OutcomeCode::kLimitExceeded);
+  operation.read_keys.pop_back();
+  EXPECT_TRUE(run(operation).ok());
+}
+
 TEST_P(Service, ResumeJumpsVersionsAndForbidsComparingAcross) {
   const Version before = commit({set("k", "1")}).version;
   KvOperation resume;

@@ -118,7 +118,7 @@ class OperationStream {
       step.end_key = step.key + "9";
     } else if (kind < 199) {
       step.kind = StepKind::kClearNamespace;
-      step.ns = "c";
+      step.ns = random_.chance(0.6) ? "c" : ns();
     } else {
       step.kind = static_cast<StepKind>(200);
     }
