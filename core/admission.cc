@@ -19,14 +19,26 @@ Outcome exceeded(const char* what, const char* limit, std::uint64_t limit_value,
 
 }  // namespace
 
-std::uint64_t operation_bytes(const KvOperation& operation) {
+std::uint64_t payload_bytes(const KvOperation& operation) {
   std::uint64_t bytes = 0;
   for (const auto& step : operation.steps) {
     bytes += step.key.size() + step.value.size() + step.end_key.size() + step.ns.size();
   }
-  for (const auto& key : operation.read_keys) bytes += key.key.size();
-  for (const auto& range : operation.read_ranges) bytes += range.begin.size() + range.end.size();
+  for (const auto& key : operation.read_keys) {
+    bytes += key.key.size() + (key.ns ? key.ns->size() : 0);
+  }
+  for (const auto& range : operation.read_ranges) {
+    bytes += range.begin.size() + range.end.size() + range.ns.size();
+  }
   return bytes;
+}
+
+std::uint64_t encoded_bytes_max(const KvOperation& operation) {
+  // What the encoding adds to the bytes of a step, conflict key or range, at most.
+  constexpr std::uint64_t kPerPart = 64;
+  const std::uint64_t parts =
+      1 + operation.steps.size() + operation.read_keys.size() + operation.read_ranges.size();
+  return payload_bytes(operation) + kPerPart * parts;
 }
 
 std::optional<Outcome> check_limits(const KvOperation& operation, const Limits& limits) {
@@ -41,14 +53,16 @@ std::optional<Outcome> check_limits(const KvOperation& operation, const Limits& 
     }
   }
   for (const auto& key : operation.read_keys) {
-    if (key_too_long(key.key)) {
-      return exceeded("A conflict key", "key_bytes_max", limits.key_bytes_max, key.key.size());
+    const std::size_t name_bytes = key.ns ? key.ns->size() : 0;
+    if (key_too_long(key.key) || name_bytes > limits.key_bytes_max) {
+      return exceeded("A conflict key", "key_bytes_max", limits.key_bytes_max,
+                      std::max(key.key.size(), name_bytes));
     }
   }
   for (const auto& range : operation.read_ranges) {
-    if (key_too_long(range.begin) || key_too_long(range.end)) {
+    if (key_too_long(range.begin) || key_too_long(range.end) || key_too_long(range.ns)) {
       return exceeded("A conflict range", "key_bytes_max", limits.key_bytes_max,
-                      std::max(range.begin.size(), range.end.size()));
+                      std::max({range.begin.size(), range.end.size(), range.ns.size()}));
     }
   }
   const std::uint64_t parts = operation.steps.size() + operation.read_keys.size();
@@ -59,7 +73,7 @@ std::optional<Outcome> check_limits(const KvOperation& operation, const Limits& 
     return exceeded("The commit", "conflict_ranges_max", limits.conflict_ranges_max,
                     operation.read_ranges.size());
   }
-  const std::uint64_t bytes = operation_bytes(operation);
+  const std::uint64_t bytes = payload_bytes(operation);
   if (parts <= 1 && operation.read_ranges.empty()) return std::nullopt;
   if (bytes > limits.commit_bytes_max) {
     return exceeded("The commit", "commit_bytes_max", limits.commit_bytes_max, bytes);

@@ -21,8 +21,11 @@ struct Limits {
   std::uint64_t conflict_ranges_max = 10'000;
 };
 
-/// Keys, values, conflict keys and ranges of an operation.
-[[nodiscard]] std::uint64_t operation_bytes(const KvOperation& operation);
+/// Keys, values, names, conflict keys and ranges of an operation.
+[[nodiscard]] std::uint64_t payload_bytes(const KvOperation& operation);
+
+/// An upper bound of encode_operation(operation).size(), for accounting before it is encoded.
+[[nodiscard]] std::uint64_t encoded_bytes_max(const KvOperation& operation);
 
 /// The refusal of an operation that breaks a limit, naming limit and value; nullopt if it may go
 /// on.

@@ -14,6 +14,9 @@ namespace {
 constexpr std::int64_t kCeilingStep = 1'000'000;
 constexpr std::uint64_t kMarkEvery = 64;
 constexpr base::Nanos kBacklogPause = std::chrono::milliseconds(1);
+/// Between two requests to make the backend durable because the log grows long.
+constexpr base::Nanos kFlushInterval = std::chrono::seconds(1);
+constexpr base::Nanos kPrepareRetry = std::chrono::seconds(1);
 
 core::Outcome refusal(core::OutcomeCode code, std::string message) {
   core::Outcome outcome;
@@ -70,16 +73,17 @@ void CommitPipeline::wake() {
 }
 
 void CommitPipeline::resume() {
-  paused_ = false;
-  wake();
+  SYNOD_ASSERT(pauses_ > 0, "every resume ends one pause");
+  if (--pauses_ == 0) wake();
 }
 
 core::LogIndex CommitPipeline::next_index() const { return executor_.applied_index().next(); }
 
 void CommitPipeline::run() {
   scheduled_ = false;
-  if (failed_ || paused_) return;
-  if (persistence_.backlog_bytes() > options_.backlog_bytes_max) {
+  if (failed_ || pauses_ > 0) return;
+  // At the end nobody waits any more: the log holds what the backend has not taken.
+  if (!finishing_ && persistence_.backlog_bytes() > options_.backlog_bytes_max) {
     // The backend is behind: wait for it, the queue in front of us turns callers away.
     persistence_.kick();
     scheduled_ = true;
@@ -148,6 +152,11 @@ void CommitPipeline::commit_durably(std::vector<PendingOperation> group) {
 }
 
 void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
+  if (log_is_full_) {
+    // What is executed already waits to be written; to add to it would break the mode's promise.
+    refuse(group, {base::StatusCode::kNoSpace, "the log waits for space"});
+    return;
+  }
   if (!raise_ceiling(group.size())) return;
   for (auto& pending : group) {
     const core::LogIndex index = next_index();
@@ -184,9 +193,12 @@ base::Status CommitPipeline::write_group(OperationGroup& group) {
   const auto took = dispatcher_.clock().boot_time() - before;
   sync_times_us_.record(
       static_cast<std::uint64_t>(std::chrono::duration_cast<base::Micros>(took).count()));
+  // The newest frame is always marked: once everything is durable, all before it may go.
   if (frame_marks_.empty() || ++frames_since_mark_ >= kMarkEvery) {
     frame_marks_.emplace_back(*seq, group.last());
     frames_since_mark_ = 0;
+  } else {
+    frame_marks_.back() = {*seq, group.last()};
   }
   log_bytes_.store(log_->disk_bytes(), std::memory_order_relaxed);
   return {};
@@ -195,6 +207,7 @@ base::Status CommitPipeline::write_group(OperationGroup& group) {
 void CommitPipeline::flush_unsynced() {
   if (failed_ || !unsynced_) return;
   const base::Status written = write_group(*unsynced_);
+  log_is_full_ = written.code() == base::StatusCode::kNoSpace;
   if (written.ok()) {
     unsynced_.reset();
     return;
@@ -229,7 +242,10 @@ bool CommitPipeline::raise_ceiling(std::size_t operations) {
 }
 
 void CommitPipeline::refuse(std::vector<PendingOperation>& group, const base::Status& status) {
-  if (status.code() != base::StatusCode::kNoSpace) {
+  // Both codes promise that nothing was written.
+  const bool is_harmless = status.code() == base::StatusCode::kNoSpace ||
+                           status.code() == base::StatusCode::kLimitExceeded;
+  if (!is_harmless) {
     fail(status);
     return;
   }
@@ -269,28 +285,37 @@ base::Status CommitPipeline::start() {
 void CommitPipeline::tick() {
   if (failed_ || stopped_) return;
   database_.housekeep(dispatcher_.clock().boot_time());
-  if (!paused_ && core_.needs_tick(stamps_.now())) {
+  if (pauses_ == 0 && core_.needs_tick(stamps_.now())) {
     tick_wanted_ = true;
     wake();
   }
   if (failed_) return;
+  // Also without traffic: admission may wait for exactly this.
+  relieve_log();
   dispatcher_.run_after(options_.tick_interval, [this] { tick(); });
 }
 
 void CommitPipeline::relieve_log() {
-  if (log_bytes() > options_.log_bytes_max / 2 && !flush_requested_) {
+  const base::Nanos now = dispatcher_.clock().boot_time();
+  const bool is_due = !flush_requested_ && now - flush_requested_at_ >= kFlushInterval;
+  if (log_bytes() > options_.log_bytes_max / 2 && is_due) {
     flush_requested_ = true;
+    flush_requested_at_ = now;
     persistence_.request_flush([this](const base::Status& flushed) {
       if (!flushed.ok()) base::log_warning("persistence", "flush: " + flushed.to_string());
       dispatcher_.post([this] { flush_requested_ = false; });
     });
   }
-  if (log_bytes() == prepared_at_bytes_) return;
-  // A segment was begun: have the next one zero-filled before it is needed.
-  prepared_at_bytes_ = log_bytes();
-  background_.post([log = log_.get()] {
-    const base::Status prepared = log->prepare_segment();
+  if (preparing_ || now < prepare_not_before_ || !log_->needs_segment()) return;
+  // Zero-filled behind the pipeline's back, so that rotation is a swap.
+  preparing_ = true;
+  background_.post([this] {
+    const base::Status prepared = log_->prepare_segment();
     if (!prepared.ok()) base::log_warning("log", "next segment: " + prepared.to_string());
+    dispatcher_.post([this, failed = !prepared.ok()] {
+      preparing_ = false;
+      if (failed) prepare_not_before_ = dispatcher_.clock().boot_time() + kPrepareRetry;
+    });
   });
 }
 
@@ -308,10 +333,9 @@ void CommitPipeline::truncate(core::LogIndex durable) {
 }
 
 base::Status CommitPipeline::finish() {
-  while (!failed_ && queue_.size() > 0) {
-    paused_ = false;
-    run();
-  }
+  finishing_ = true;
+  pauses_ = 0;
+  while (!failed_ && queue_.size() > 0) run();
   flush_unsynced();
   stopped_ = true;
   if (failed_ || unsynced_) {

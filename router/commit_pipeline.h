@@ -77,8 +77,8 @@ class CommitPipeline {
   [[nodiscard]] base::Result<core::Outcome> execute_now(core::KvOperation operation);
   /// Begins serving: ticks and housekeeping run from here on.
   [[nodiscard]] base::Status start();
-  /// Nothing is executed until `resume`; what is queued waits.
-  void pause() { paused_ = true; }
+  /// Nothing is executed until as many calls of `resume`; what is queued waits.
+  void pause() { ++pauses_; }
   void resume();
   /// Ends serving: answers what is queued, makes the log complete. On the dispatcher or after it.
   [[nodiscard]] base::Status finish();
@@ -131,7 +131,9 @@ class CommitPipeline {
 
   // Dispatcher only.
   bool scheduled_ = false;
-  bool paused_ = false;
+  int pauses_ = 0;
+  bool finishing_ = false;
+  bool log_is_full_ = false;  ///< batched, async: a flush found no space; nothing is admitted.
   bool failed_ = false;
   bool stopped_ = false;
   bool tick_wanted_ = false;
@@ -139,8 +141,11 @@ class CommitPipeline {
   bool flush_requested_ = false;
   std::optional<OperationGroup> unsynced_;
   core::Version ceiling_{0};
-  std::uint64_t prepared_at_bytes_ = 0;
-  /// Frames whose segments may go once the index is durable; thinned to one in kMarkEvery.
+  bool preparing_ = false;
+  base::Nanos prepare_not_before_{0};
+  base::Nanos flush_requested_at_{0};
+  /// Frames whose segments may go once the index is durable; the newest, and one in kMarkEvery
+  /// before it.
   std::deque<std::pair<storage::FrameSeq, core::LogIndex>> frame_marks_;
   std::uint64_t frames_since_mark_ = 0;
 };

@@ -39,14 +39,12 @@ bool grows(const core::KvOperation& operation) {
 
 DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
                            core::TransactionalKvDatabase& database, core::Persistence& persistence,
-                           const storage::StorageBackend& backend, const base::Clock& clock,
-                           const core::Limits& limits, const AdmissionBounds& bounds,
-                           NodeIdentity identity)
+                           const base::Clock& clock, const core::Limits& limits,
+                           const AdmissionBounds& bounds, NodeIdentity identity)
     : pipeline_(pipeline),
       core_(core),
       database_(database),
       persistence_(persistence),
-      backend_(backend),
       clock_(clock),
       limits_(limits),
       bounds_(bounds),
@@ -93,7 +91,7 @@ void DirectRouter::submit(core::KvOperation operation, const RequestContext& con
     return;
   }
   PendingOperation pending;
-  pending.bytes = core::operation_bytes(operation) + sizeof(PendingOperation);
+  pending.bytes = core::encoded_bytes_max(operation) + sizeof(PendingOperation);
   pending.operation = std::move(operation);
   pending.deadline = context.deadline;
   pending.submitted = now;
@@ -150,8 +148,7 @@ DatabaseCounters DirectRouter::counters() const {
   counters.reads = reads_.load();
   counters.pending = pending_.load();
   counters.cache_hits = counters.reads;
-  counters.compaction_pending_bytes =
-      static_cast<std::int64_t>(backend_.stats().compaction_pending_bytes);
+  counters.compaction_pending_bytes = static_cast<std::int64_t>(compaction_pending_.load());
   const std::int64_t answered = counters.committed + counters.aborted;
   if (answered > 0) {
     counters.average_response_ms =

@@ -38,8 +38,8 @@ class DirectRouter final : public RequestRouter {
  public:
   DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
                core::TransactionalKvDatabase& database, core::Persistence& persistence,
-               const storage::StorageBackend& backend, const base::Clock& clock,
-               const core::Limits& limits, const AdmissionBounds& bounds, NodeIdentity identity);
+               const base::Clock& clock, const core::Limits& limits, const AdmissionBounds& bounds,
+               NodeIdentity identity);
 
   void submit(core::KvOperation operation, const RequestContext& context,
               base::Function<void(core::Outcome)> done) override;
@@ -52,6 +52,8 @@ class DirectRouter final : public RequestRouter {
   [[nodiscard]] std::vector<NodeView> nodes() const override;
   [[nodiscard]] DatabaseCounters counters() const override;
 
+  /// For diagnostics, sampled where the backend may be asked: workers never touch it.
+  void set_compaction_pending(std::uint64_t bytes) { compaction_pending_.store(bytes); }
   /// Admission's view of the disk: true refuses writes with NO_SPACE.
   void set_no_space(bool no_space) { no_space_.store(no_space); }
   /// Refuses every further operation: the server is stopping.
@@ -67,7 +69,6 @@ class DirectRouter final : public RequestRouter {
   core::KvServiceCore& core_;
   core::TransactionalKvDatabase& database_;
   core::Persistence& persistence_;
-  const storage::StorageBackend& backend_;
   const base::Clock& clock_;
   const core::Limits limits_;
   const AdmissionBounds bounds_;
@@ -76,6 +77,7 @@ class DirectRouter final : public RequestRouter {
 
   std::atomic<bool> no_space_{false};
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> compaction_pending_{0};
   std::atomic<std::int64_t> reads_{0};
   std::atomic<std::int64_t> committed_{0};
   std::atomic<std::int64_t> aborted_{0};

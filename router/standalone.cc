@@ -58,9 +58,8 @@ base::Status Standalone::recover() {
       seams_.commit, seams_.persistence, seams_.files, options_.directory, std::move(log_), *core_,
       *database_, *persistence_, options_.pipeline, std::move(fatal));
   router_ = std::make_unique<DirectRouter>(
-      *pipeline_, *core_, *database_, *persistence_, *backend_, seams_.commit.clock(),
-      options_.limits, AdmissionBounds{options_.pipeline.log_bytes_max, options_.table_bytes_max},
-      options_.node);
+      *pipeline_, *core_, *database_, *persistence_, seams_.commit.clock(), options_.limits,
+      AdmissionBounds{options_.pipeline.log_bytes_max, options_.table_bytes_max}, options_.node);
   persistence_->on_durable([this](core::LogIndex durable) {
     seams_.commit.post([this, durable] { pipeline_->truncate(durable); });
   });
@@ -180,6 +179,7 @@ base::Status Standalone::start() {
 
 void Standalone::watch_space() {
   if (closed_) return;
+  router_->set_compaction_pending(backend_->stats().compaction_pending_bytes);
   const auto space = seams_.files.space(options_.directory);
   if (space.ok()) {
     const std::uint64_t reserve =
@@ -258,7 +258,11 @@ void Standalone::flush(base::Function<void(base::Status)> done) {
 void Standalone::compact(base::Function<void(base::Status)> done) {
   seams_.persistence.post([this, done = std::move(done)]() mutable {
     const base::Status drained = persistence_->drain_now(true);
-    done(drained.ok() ? backend_->compact() : drained);
+    if (!drained.ok()) {
+      done(drained);
+      return;
+    }
+    seams_.storage.post([this, done = std::move(done)]() mutable { done(backend_->compact()); });
   });
 }
 
@@ -271,19 +275,25 @@ void Standalone::backup(const std::string& name,
   }
   const std::string path = options_.directory + "/backup/" + name;
   seams_.persistence.post([this, path, done = std::move(done)]() mutable {
-    const base::Status written = write_backup(path);
-    if (written.ok()) {
-      done(path);
-    } else {
-      done(written);
+    const base::Status drained = persistence_->drain_now(false);
+    if (!drained.ok()) {
+      done(drained);
+      return;
     }
+    seams_.storage.post([this, path, done = std::move(done)]() mutable {
+      const base::Status written = write_backup(path);
+      if (written.ok()) {
+        done(path);
+      } else {
+        done(written);
+      }
+    });
   });
 }
 
 base::Status Standalone::write_backup(const std::string& path) {
   storage::FileSystem& files = seams_.files;
   if (files.exists(path)) return {base::StatusCode::kAlreadyExists, path + " exists"};
-  SYNOD_RETURN_IF_ERROR(persistence_->drain_now(false));
   SYNOD_RETURN_IF_ERROR(files.create_directories(path));
   SYNOD_RETURN_IF_ERROR(backend_->checkpoint(path + "/db"));
   // Written last: a backup without an identity is not one.

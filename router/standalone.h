@@ -42,6 +42,7 @@ struct StandaloneSeams {
   storage::FileSystem& files;
   base::Dispatcher& commit;       ///< Log writer and apply.
   base::Dispatcher& persistence;  ///< Backend, next segments, free space.
+  base::Dispatcher& storage;      ///< Work on the backend that takes long: compaction, backups.
   base::Random random;
   /// Opens the backend in the given directory.
   std::function<base::Result<std::unique_ptr<storage::StorageBackend>>(const std::string&)>
@@ -92,6 +93,8 @@ class Standalone {
 
   /// Serves from here on.
   [[nodiscard]] base::Status start();
+  /// Makes long work on the storage dispatcher end early, so that it can stop. Any thread.
+  void interrupt() { backend_->interrupt(); }
   /// After the dispatchers stopped: completes the log, flushes the backend, marks the run clean.
   [[nodiscard]] base::Status close();
 

@@ -60,6 +60,9 @@ router::StandaloneOptions store_options(const Config& config) {
   options.policy.conflict_window_ms = config.database.conflict_window_ms;
   options.policy.value_bytes_max = config.limits.value_bytes_max;
   options.log.segment_bytes = config.database.log_segment_bytes;
+  // A group is closed before it exceeds its bound by more than one operation.
+  options.log.frame_bytes_max = pipeline.group_bytes_max + 2 * config.limits.commit_bytes_max +
+                                config.limits.value_bytes_max + (64U << 20);
   options.disk_reserve_bytes = config.database.disk_reserve;
   return options;
 }
@@ -115,7 +118,8 @@ ServerManager::ServerManager(const Config& config)
       started_(clock_.boot_time()),
       files_(storage::make_posix_file_system()),
       commit_(std::make_unique<net::Worker>("commit")),
-      persistence_(std::make_unique<net::Worker>("persistence")) {
+      persistence_(std::make_unique<net::Worker>("persistence")),
+      storage_(std::make_unique<net::Worker>("storage")) {
   const std::uint32_t count = worker_count(config);
   for (std::uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<net::Worker>(base::concat("net-", i)));
@@ -134,6 +138,7 @@ base::Result<std::unique_ptr<ServerManager>> ServerManager::start(const Config& 
   SYNOD_RETURN_IF_ERROR(manager->open_store());
   manager->commit_->start();
   manager->persistence_->start();
+  manager->storage_->start();
   for (auto& worker : manager->workers_) worker->start();
   const base::Status opened = manager->open_fronts();
   if (!opened.ok()) {
@@ -149,6 +154,7 @@ base::Status ServerManager::open_store() {
       *files_,
       commit_->dispatcher(),
       persistence_->dispatcher(),
+      storage_->dispatcher(),
       base::Random(random_seed()),
       [this](const std::string& directory) { return open_backend(config_, directory); },
       [](const std::string& reason) { base::fail_stop("router", reason); }};
@@ -193,10 +199,14 @@ base::Status ServerManager::stop() {
   if (admin_ != nullptr) admin_->stop(kStopGrace);
   for (auto& worker : workers_) worker->stop();
   for (auto& worker : workers_) worker->join();
+  // Upstream first: what a stopped thread posted is still run by the next one.
   commit_->stop();
   commit_->join();
   persistence_->stop();
   persistence_->join();
+  store_->interrupt();
+  storage_->stop();
+  storage_->join();
   return store_->close();
 }
 

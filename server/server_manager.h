@@ -21,10 +21,10 @@ namespace synod::server {
 ///
 /// Owned by main or a test.
 ///
-/// Threads it makes: net-0..N-1, commit (log writer and apply), persistence. `start` and `stop`
-/// are called by its owner. See docs/ARCHITECTURE.md for what each may do.
-/// Failure: `start` says why with a code main turns into an exit code; once started, a broken
-/// promise of the disk ends the process (base::fail_stop).
+/// Threads it makes: net-0..N-1, commit (log writer and apply), persistence, storage. `start` and
+/// `stop` are called by its owner. See docs/ARCHITECTURE.md for what each may do. Failure: `start`
+/// says why with a code main turns into an exit code; once started, a broken promise of the disk
+/// ends the process (base::fail_stop).
 class ServerManager {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<ServerManager>> start(const Config& config);
@@ -51,6 +51,7 @@ class ServerManager {
   // Declared before what runs on them, so that they are destroyed last.
   std::unique_ptr<net::Worker> commit_;
   std::unique_ptr<net::Worker> persistence_;
+  std::unique_ptr<net::Worker> storage_;
   std::vector<std::unique_ptr<net::Worker>> workers_;
   std::unique_ptr<router::Standalone> store_;
   std::unique_ptr<ThriftServer> thrift_;

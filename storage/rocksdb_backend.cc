@@ -62,6 +62,11 @@ class BackgroundErrors final : public rocksdb::EventListener {
     const std::lock_guard lock(mutex_);
     reason_ = Status();
   }
+  /// Puts a cleared reason back, unless a newer one has come meanwhile.
+  void restore(const Status& reason) {
+    const std::lock_guard lock(mutex_);
+    if (reason_.ok()) reason_ = reason;
+  }
 
  private:
   mutable std::mutex mutex_;
@@ -152,6 +157,8 @@ class RocksdbBackend final : public StorageBackend {
     return from_rocksdb(db_->CompactRange(options, nullptr, nullptr));
   }
 
+  void interrupt() override { db_->DisableManualCompaction(); }
+
   Status checkpoint(const std::string& directory) override {
     SYNOD_RETURN_IF_ERROR(flush());
     rocksdb::Checkpoint* raw = nullptr;
@@ -180,10 +187,14 @@ class RocksdbBackend final : public StorageBackend {
   Status resume_if_stopped() {
     const Status reason = errors_->reason();
     if (reason.ok()) return Status();
-    const rocksdb::Status status = db_->Resume();
-    if (status.IsBusy()) return reason;  // RocksDB's own recovery is under way.
-    if (!status.ok()) return from_rocksdb(status);
+    // Cleared first: an error that comes while or after it resumes must not be wiped out.
     errors_->clear();
+    const rocksdb::Status status = db_->Resume();
+    if (!status.ok()) {
+      errors_->restore(reason);
+      // Busy: RocksDB's own recovery is under way.
+      return status.IsBusy() ? reason : from_rocksdb(status);
+    }
     base::log_info("storage", "rocksdb resumed");
     return Status();
   }

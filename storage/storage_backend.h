@@ -52,6 +52,8 @@ class StorageBackend {
   [[nodiscard]] virtual base::Status flush() = 0;
   /// Rewrites storage so that deleted rows give their space back.
   [[nodiscard]] virtual base::Status compact() = 0;
+  /// Makes a `compact` under way, and every later one, end early. Thread-safe.
+  virtual void interrupt() {}
   /// A consistent copy of everything written so far in a new directory, durable on return.
   [[nodiscard]] virtual base::Status checkpoint(const std::string& directory) = 0;
   struct Stats {

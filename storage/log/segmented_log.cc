@@ -66,6 +66,10 @@ class SegmentedLogImpl final : public SegmentedLog {
   FrameSeq first_seq() const override { return FrameSeq(first_seq_); }
   Status delete_before(FrameSeq seq) override;
   Status prepare_segment() override;
+  bool needs_segment() const override {
+    const std::lock_guard lock(mutex_);
+    return poison_.ok() && !prepared_;
+  }
   std::uint64_t disk_bytes() const override;
   Result<std::vector<LogDamage>> scrub() const override;
 
@@ -111,6 +115,10 @@ Status SegmentedLogImpl::poison() const {
 }
 
 Status SegmentedLogImpl::poison_with(Status status) {
+  // kNoSpace promises that nothing was touched; here something was, whatever the code says.
+  if (status.code() == StatusCode::kNoSpace) {
+    status = Status(StatusCode::kIoError, status.message());
+  }
   const std::lock_guard lock(mutex_);
   if (poison_.ok()) {
     poison_ = status.with_context("the log is closed for writing after a failure");

@@ -84,6 +84,8 @@ class SegmentedLog {
   [[nodiscard]] virtual base::Status delete_before(FrameSeq seq) = 0;
   /// Makes the following segment ready (created, zero-filled, synced) so that rotation is a swap.
   [[nodiscard]] virtual base::Status prepare_segment() = 0;
+  /// True while no segment is ready behind the active one. Any thread.
+  [[nodiscard]] virtual bool needs_segment() const = 0;
   /// Bytes of all segments on disk.
   [[nodiscard]] virtual std::uint64_t disk_bytes() const = 0;
   /// Re-reads every sealed segment from the medium and reports what is no longer intact.

@@ -36,6 +36,26 @@ TEST(Operation, AnUnknownFormatIsRefused) {
   EXPECT_EQ(decode_operation(bytes).status().code(), base::StatusCode::kCorruption);
 }
 
+TEST(Admission, TheEncodedSizeIsNeverUnderestimated) {
+  OperationStream stream(5);
+  for (int i = 0; i < 2'000; ++i) {
+    KvOperation operation = stream.next(Version(INT64_MAX / 2));
+    operation.stamp = TimeMs(INT64_MAX / 4);
+    ASSERT_LE(encode_operation(operation).size(), encoded_bytes_max(operation));
+  }
+}
+
+TEST(Admission, NamesOfNamespacesAreBoundLikeKeys) {
+  Limits limits;
+  limits.key_bytes_max = 4;
+  KvOperation keys;
+  keys.read_keys.push_back({std::string("12345"), "k"});
+  EXPECT_EQ(check_limits(keys, limits)->code, OutcomeCode::kLimitExceeded);
+  KvOperation ranges;
+  ranges.read_ranges.push_back({"12345", "a", "b"});
+  EXPECT_EQ(check_limits(ranges, limits)->code, OutcomeCode::kLimitExceeded);
+}
+
 TEST(Admission, NamesTheLimitAndTheValue) {
   Limits limits;
   limits.key_bytes_max = 4;

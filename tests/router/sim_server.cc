@@ -13,6 +13,7 @@ SimServer::SimServer(std::uint64_t seed, Durability durability)
       files_(base::Random(seed ^ 0x6469736bULL)),
       commit_(loop_.add_dispatcher()),
       persistence_(loop_.add_dispatcher()),
+      storage_(loop_.add_dispatcher()),
       outcomes_(std::make_shared<std::vector<std::optional<core::Outcome>>>()) {
   options_.directory = "/data";
   options_.pipeline.durability = durability;
@@ -30,6 +31,7 @@ base::Status SimServer::open() {
   StandaloneSeams seams{files_,
                         commit_,
                         persistence_,
+                        storage_,
                         loop_.random().fork(),
                         [this](const std::string& directory) {
                           return storage::open_sim_backend(files_, directory, 7);
@@ -42,6 +44,7 @@ base::Status SimServer::open() {
 void SimServer::stop_process() {
   loop_.drop_tasks(commit_);
   loop_.drop_tasks(persistence_);
+  loop_.drop_tasks(storage_);
   store_.reset();
   // The drop of the store may have posted nothing; completions that never came stay unknown.
 }

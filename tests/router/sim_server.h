@@ -49,6 +49,7 @@ class SimServer {
   storage::SimFileSystem files_;
   base::SimDispatcher& commit_;
   base::SimDispatcher& persistence_;
+  base::SimDispatcher& storage_;
   StandaloneOptions options_;
   std::unique_ptr<Standalone> store_;
   std::shared_ptr<std::vector<std::optional<core::Outcome>>> outcomes_;

@@ -190,6 +190,100 @@ TEST(StandaloneSim, AFlippedByteInTheLogIsRefusedWithFileAndOffset) {
   EXPECT_NE(opened.message().find("offset"), std::string::npos);
 }
 
+TEST(StandaloneSim, AFrameWriteThatFindsNoSpaceEndsTheProcess) {
+  SimServer server(17);
+  ASSERT_TRUE(server.open().ok());
+  (void)server.submit(operation_of({set_step("k", "v")}));
+  server.settle();
+  server.loop().run_for(std::chrono::seconds(1));
+  // Idle now: the next write of the log's active segment is the frame.
+  auto next_io = server.files().io_count() + 1;
+  server.files().set_fail_at(next_io, storage::FaultRepeat::kOnce, base::StatusCode::kNoSpace);
+  const auto position = server.submit(operation_of({set_step("k", "w")}));
+  server.settle();
+  EXPECT_TRUE(server.died());
+  EXPECT_FALSE(server.outcomes()[position].has_value()) << "its outcome is unknown";
+}
+
+TEST(StandaloneSim, UnsyncedModesRefuseWritesWhileTheLogWaitsForSpace) {
+  for (const Durability mode : {Durability::kBatched, Durability::kAsync}) {
+    SimServer server(18, mode);
+    ASSERT_TRUE(server.open().ok());
+    server.settle();
+    server.loop().run_for(std::chrono::seconds(1));
+    const auto room = server.files().space("/data");
+    ASSERT_TRUE(room.ok());
+    // Room for the reserve of one byte, not for another segment.
+    server.files().set_capacity(room->total_bytes - room->free_bytes + 30'000);
+    std::size_t acknowledged = 0;
+    for (int i = 0; i < 400; ++i) {
+      const auto position =
+          server.submit(operation_of({set_step(base::concat("k", i), std::string(1'000, 'v'))}));
+      server.loop().run_for(std::chrono::milliseconds(20));
+      const auto& outcome = server.outcomes()[position];
+      if (outcome && outcome->ok()) ++acknowledged;
+    }
+    EXPECT_FALSE(server.died());
+    EXPECT_EQ(server.outcomes().back()->code, core::OutcomeCode::kNoSpace);
+    server.power_cut(storage::CrashPolicy::kLost);
+    server.files().set_capacity(1ULL << 40);
+    ASSERT_TRUE(server.open().ok());
+    std::size_t kept = 0;
+    for (int i = 0; i < 400; ++i) kept += server.get(base::concat("k", i)) ? 1 : 0;
+    EXPECT_LE(acknowledged - kept, 20U) << "more was lost than one interval and one buffer";
+  }
+}
+
+TEST(StandaloneSim, ClosesWhileTheBackendIsFarBehind) {
+  SimServer server(19);
+  server.options().pipeline.backlog_bytes_max = 1;
+  ASSERT_TRUE(server.open().ok());
+  for (int i = 0; i < 50; ++i) (void)server.submit(operation_of({set_step("k", base::concat(i))}));
+  for (int i = 0; i < 3; ++i) server.loop().step();
+  ASSERT_TRUE(server.store().close().ok());
+  for (const auto& outcome : server.outcomes()) EXPECT_TRUE(outcome.has_value() && outcome->ok());
+}
+
+TEST(StandaloneSim, DeepVerifiesMayOverlapUnderWrites) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SimServer server(seed);
+    ASSERT_TRUE(server.open().ok());
+    int finished = 0;
+    for (int i = 0; i < 60; ++i) {
+      (void)server.submit(operation_of({set_step(base::concat("k", i), "v")}));
+      if (i % 20 == 5) {
+        server.store().verify(true, [&](const base::Status& status, const core::StateHash&) {
+          EXPECT_TRUE(status.ok()) << "seed " << seed << ": " << status.to_string();
+          ++finished;
+        });
+      }
+      if (i % 3 == 0) server.loop().step();
+    }
+    server.settle();
+    server.loop().run_for(std::chrono::seconds(1));
+    EXPECT_EQ(finished, 3);
+  }
+}
+
+TEST(StandaloneSim, AdmissionOpensAgainWhenTheLogCouldShrink) {
+  SimServer server(20);
+  server.options().pipeline.log_bytes_max = 200'000;
+  ASSERT_TRUE(server.open().ok());
+  std::size_t position = 0;
+  std::uint64_t refused = 0;
+  for (int i = 0; i < 200; ++i) {
+    position = server.submit(operation_of({set_step("hot", std::string(4'000, 'v'))}));
+    server.loop().run_for(std::chrono::milliseconds(1));
+    if (server.outcomes()[position] && !server.outcomes()[position]->ok()) ++refused;
+  }
+  server.settle();
+  EXPECT_GT(refused, 0U);
+  server.loop().run_for(std::chrono::seconds(5));
+  position = server.submit(operation_of({set_step("hot", "again")}));
+  server.settle();
+  EXPECT_TRUE(server.outcomes()[position]->ok());
+}
+
 TEST(StandaloneSim, AMissingLogIsRefusedNotForgotten) {
   SimServer server(16);
   ASSERT_TRUE(server.open().ok());
