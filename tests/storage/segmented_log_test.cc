@@ -39,6 +39,19 @@ TEST(SegmentedLog, StartsEmptyAtTheGivenSequence) {
   EXPECT_EQ(opened->recovery.frames, 0U);
 }
 
+TEST(SegmentedLog, NeedsASegmentAfterEveryRotation) {
+  SimFileSystem files{Random(1)};
+  TestLog log = open_log(files);
+  ASSERT_TRUE(log.status.ok()) << log.status.to_string();
+  for (std::uint64_t rotations = 0, last = 0; rotations < 4; ++rotations) {
+    EXPECT_TRUE(log.log->needs_segment()) << "after rotation " << rotations;
+    ASSERT_TRUE(log.log->prepare_segment().ok());
+    EXPECT_FALSE(log.log->needs_segment());
+    const std::size_t before = segments_in(files);
+    while (segments_in(files) == before) ASSERT_TRUE(append_up_to(*log.log, ++last).ok());
+  }
+}
+
 TEST(SegmentedLog, DeliversEveryFrameInOrderAfterReopen) {
   SimFileSystem files{Random(1)};
   {
