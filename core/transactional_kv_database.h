@@ -107,7 +107,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// Orders nodes by key, so that equal times and versions have one order on every replica.
   template <class Rank>
   struct ByRankThenKey {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): asked for by std::set
     bool operator()(const std::pair<Rank, KeyNode*>& a, const std::pair<Rank, KeyNode*>& b) const {
       if (a.first != b.first) return a.first < b.first;
       return a.second->ref() < b.second->ref();
