@@ -190,7 +190,8 @@ void Acceptor::trim(Slot slot) {
 std::optional<Persist> Acceptor::take_persist() {
   if (staged_.empty() && !is_promise_staged_) return std::nullopt;
   issued_ = issued_.next();
-  Persist persist{issued_, promised_, is_promise_staged_, std::min(commit_, durable_),
+  const Ballot promised = SYNOD_PLANT("promise_lost") ? log_.last_ballot() : promised_;
+  Persist persist{issued_, promised, is_promise_staged_, std::min(commit_, durable_),
                   std::exchange(staged_, {})};
   is_promise_staged_ = false;
   return persist;

@@ -60,8 +60,12 @@ void Cluster::one_event() {
     if (random_.chance(0.6)) cut_.clear();
     if (random_.chance(0.6)) cut_.insert(link);
   }
+  if (random_.chance(faults_.pause)) {
+    any().paused_until = now_ + base::Millis(static_cast<std::int64_t>(200 + random_.below(400)));
+  }
   const std::uint64_t dice = random_.below(100);
   Node& node = any();
+  if (is_paused(node)) return pass_time();
   if (dice < 50) {
     deliver_any();
   } else if (dice < 72) {
@@ -155,7 +159,12 @@ void Cluster::collect(Node& node) {
   if (!output.complaints.empty() && output.complaints[0].find("damaged") == std::string::npos) {
     fail(concat("complaint at ", node.self.id.value(), ": ", output.complaints[0]));
   }
-  decided_ = std::max(decided_, node.replica->acceptor().commit());
+  for (const Slot commit = node.replica->acceptor().commit(); decided_ < commit;) {
+    decided_ = decided_.next();
+    if (!chosen_.contains(decided_)) {
+      fail(concat("slot ", decided_.value(), " decided and not on the disks of a majority"));
+    }
+  }
   release(node);
   if (!output.apply.empty()) {
     node.replica->applied(node.machine.applied);
@@ -200,6 +209,7 @@ void Cluster::deliver_any() {
   const std::size_t reach =
       random_.chance(0.2) ? bag_.size() : std::min<std::size_t>(3, bag_.size());
   const std::size_t index = random_.below(reach);
+  if (is_paused(node_of(bag_[index].to))) return;
   Envelope envelope = bag_[index];
   const bool is_duplicated = !is_healing_ && random_.chance(faults_.duplication);
   if (!is_duplicated) bag_.erase(bag_.begin() + static_cast<std::ptrdiff_t>(index));
@@ -220,10 +230,13 @@ void Cluster::deliver(const Envelope& envelope) {
 }
 
 void Cluster::pass_time() {
-  now_ += base::Millis(static_cast<std::int64_t>(1 + random_.below(20)));
+  now_ += base::Millis(static_cast<std::int64_t>(1 + random_.below(is_healing_ ? 20 : 40)));
   for (Node& node : nodes_) {
-    if (!node.replica) continue;
+    if (!node.replica || is_paused(node)) continue;
     node.replica->advance(now_);
+    // Who just woke up may find requests before its timers run.
+    if (node.paused_until != Instant() && !is_healing_) read(node);
+    node.paused_until = Instant();
     node.replica->tick();
     collect(node);
     mix(static_cast<std::uint64_t>(node.replica->role()));
@@ -243,6 +256,7 @@ void Cluster::read(Node& node) {
   if (!node.replica) return;
   const ReadContext context(++next_read_);
   reads_[context] = decided_;
+  node.replica->advance(now_);
   node.replica->read(context);
   collect(node);
 }
@@ -333,6 +347,7 @@ Faults draw_faults(std::uint64_t seed) {
   if (random.chance(0.5)) faults.partition = 0.05 * random.unit();
   if (random.chance(0.3)) faults.rot = 0.5;
   if (random.chance(0.4)) faults.trim = 0.5;
+  if (random.chance(0.4)) faults.pause = 0.03 * random.unit();
   return faults;
 }
 

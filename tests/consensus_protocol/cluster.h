@@ -20,8 +20,9 @@ struct Faults {
   double duplication = 0;
   double crash = 0;
   double partition = 0;
-  double rot = 0;   ///< A slot is damaged while its replica is down; one copy of a slot at most.
-  double trim = 0;  ///< Logs are cut, so that laggards need snapshots.
+  double rot = 0;    ///< A slot is damaged while its replica is down; one copy of a slot at most.
+  double pause = 0;  ///< A process stands still; on waking it serves what came before it ticks.
+  double trim = 0;   ///< Logs are cut, so that laggards need snapshots.
 };
 
 /// A group of replicas in memory, one thread, one seed: messages in a bag, disks that keep frames
@@ -67,6 +68,7 @@ class Cluster {
     Ticket completed;
     Machine machine;
     std::optional<std::pair<ReplicaId, Slot>> snapshot_wanted;
+    Instant paused_until{};
   };
   struct Value {
     Ballot origin;
@@ -95,6 +97,9 @@ class Cluster {
   void mix(std::uint64_t value);
   [[nodiscard]] Node& any() { return nodes_[random_.below(nodes_.size())]; }
   [[nodiscard]] Node& node_of(ReplicaId id) { return nodes_[id.value() - 1]; }
+  [[nodiscard]] bool is_paused(const Node& node) const {
+    return !is_healing_ && now_ < node.paused_until;
+  }
   [[nodiscard]] bool is_cut(ReplicaId a, ReplicaId b) const { return cut_.contains({a, b}); }
 
   base::Random random_;
