@@ -95,6 +95,7 @@ struct Accepted {
   Slot applied;
   ReadSequence read_sequence;
   std::optional<Slot> gap_from;  ///< The first slot that is missing.
+  LeaseSequence lease_sequence;  ///< Of the heartbeat this answers; the guard is armed.
 };
 
 struct Heartbeat {
@@ -102,6 +103,7 @@ struct Heartbeat {
   Slot commit;
   Slot last;  ///< What the leader has streamed to this follower.
   ReadSequence read_sequence;
+  LeaseSequence lease_sequence;
 };
 
 struct Commit {

@@ -142,13 +142,14 @@ std::vector<Pipeline::Send> Pipeline::announce(Slot commit) {
   return sends;
 }
 
-std::vector<Pipeline::Send> Pipeline::heartbeats(Slot commit, Slot last, ReadSequence read) {
+std::vector<Pipeline::Send> Pipeline::heartbeats(Slot commit, Slot last, ReadSequence read,
+                                                 LeaseSequence lease) {
   std::vector<Send> sends;
   for (auto& [id, follower] : followers_) {
     const Slot streamed = follower.next ? before(*follower.next) : last;
     follower.commit_sent = std::max(follower.commit_sent, commit);
     follower.is_offered = false;
-    sends.push_back(Send{id, Heartbeat{ballot_, commit, streamed, read}});
+    sends.push_back(Send{id, Heartbeat{ballot_, commit, streamed, read, lease}});
   }
   return sends;
 }

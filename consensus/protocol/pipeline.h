@@ -55,7 +55,7 @@ class Pipeline {
   std::vector<Send> fill(const SlotLog& log, Slot last, Slot commit, ReadSequence read);
   /// Commit messages for those who have been sent an older one.
   std::vector<Send> announce(Slot commit);
-  std::vector<Send> heartbeats(Slot commit, Slot last, ReadSequence read);
+  std::vector<Send> heartbeats(Slot commit, Slot last, ReadSequence read, LeaseSequence lease);
 
  private:
   struct InFlight {

@@ -33,6 +33,7 @@ Replica::Replica(Options options, const RecoveredState& state, base::Random rand
       acceptor_(state),
       learner_(std::max(state.applied, state.base), state.fence),
       election_(options_.timing, random_.fork(), now),
+      guard_(SYNOD_PLANT("guard_forgotten") ? Instant() : options_.configuration.guard, now),
       next_request_(random_.next()) {
   SYNOD_ASSERT(options_.configuration.is_member(options_.self), "C2: a replica is in its group");
   election_.observe(acceptor_.promised());
@@ -119,6 +120,7 @@ bool Replica::follow(ReplicaId from, const Ballot& ballot) {
   if (role_ == Role::kAsking) role_ = Role::kFollower;
   leader_ = from;
   election_.on_leader_heard(now_);
+  guard_.arm(from, now_);
   return true;
 }
 
@@ -167,9 +169,9 @@ void Replica::pump() {
 /// One acknowledgement for all Accepts of the batch; it waits for their common frame.
 void Replica::flush_acknowledgement() {
   if (!std::exchange(owes_acknowledgement_, false) || !leader_) return;
-  send_after_durable(*leader_,
-                     Accepted{acceptor_.promised(), acceptor_.through(), acceptor_.commit(),
-                              learner_.applied(), read_seen_, std::exchange(gap_, std::nullopt)});
+  send_after_durable(*leader_, Accepted{acceptor_.promised(), acceptor_.through(),
+                                        acceptor_.commit(), learner_.applied(), read_seen_,
+                                        std::exchange(gap_, std::nullopt), LeaseSequence()});
 }
 
 Output Replica::take_output() {

@@ -12,6 +12,7 @@
 #include "consensus/protocol/acceptor.h"
 #include "consensus/protocol/election.h"
 #include "consensus/protocol/learner.h"
+#include "consensus/protocol/lease.h"
 #include "consensus/protocol/messages.h"
 #include "consensus/protocol/phase_one.h"
 #include "consensus/protocol/pipeline.h"
@@ -34,6 +35,7 @@ struct Options {
   Configuration configuration;
   Timing timing;
   Limits limits;
+  bool reads_by_lease = false;  ///< Needs the clock assumption of docs/PROTOCOL.md section 9.
 };
 
 /// What one batch of inputs leads to. The caller writes `persist` as one frame, sends `send_now`
@@ -109,6 +111,7 @@ class Replica {
   struct Leadership {
     Pipeline pipeline;
     ReadIndex reads;
+    Lease lease;
     Slot barrier;
     std::size_t undecided_bytes = 0;
     Instant next_heartbeat{};
@@ -156,6 +159,8 @@ class Replica {
   void serve_reads();
   void fail_read(const ReadRequest& request);
   void tick_leader();
+  void send_heartbeats();
+  [[nodiscard]] bool holds_lease() const;
   void release_applied_reads();
 
   // Both (replica.cc).
@@ -175,6 +180,7 @@ class Replica {
   Acceptor acceptor_;
   Learner learner_;
   Election election_;
+  Guard guard_;
   Role role_ = Role::kFollower;
   std::optional<ReplicaId> leader_;
   std::optional<Candidacy> candidacy_;

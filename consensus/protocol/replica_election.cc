@@ -11,7 +11,8 @@ namespace synod::consensus {
 
 void Replica::ask() {
   election_.restart_timer(now_);
-  if (is_disk_stalled() || !options_.configuration.is_voter(options_.self)) return;
+  const bool is_guarding = guard_.refuses(options_.self.id, now_);
+  if (is_guarding || is_disk_stalled() || !options_.configuration.is_voter(options_.self)) return;
   role_ = Role::kAsking;
   leader_.reset();
   const Ballot ballot = election_.next_ballot(options_.configuration.id, options_.self.id);
@@ -26,7 +27,8 @@ void Replica::ask() {
 
 void Replica::on(ReplicaId from, const PreVote& message) {
   const bool leads = role_ == Role::kLeading || role_ == Role::kLearning;
-  const bool grants = !leads && !election_.hears_leader(now_) && message.ballot.owner == from;
+  const bool hears = election_.hears_leader(now_) || guard_.refuses(from, now_);
+  const bool grants = !leads && !hears && message.ballot.owner == from;
   const SlotLog& log = acceptor_.log();
   send(from, PreVoteReply{message.probe, grants, acceptor_.promised(), acceptor_.commit(),
                           log.last(), log.last_ballot()});
@@ -70,6 +72,9 @@ void Replica::on(ReplicaId from, const Prepare& message) {
     return send(from, Nack{message.ballot, acceptor_.promised(), NackReason::kBallot, leader_});
   }
   if (message.ballot > acceptor_.promised()) {
+    if (guard_.refuses(from, now_)) {
+      return send(from, Nack{message.ballot, acceptor_.promised(), NackReason::kGuard, leader_});
+    }
     enter(message.ballot);
     election_.restart_timer(now_);
   }
@@ -125,8 +130,12 @@ void Replica::lead(const std::vector<Entry>& adopted, Slot first) {
   SYNOD_ASSERT(role_ == Role::kLearning, "E2: only who was promised a majority leads");
   const Ballot ballot = candidacy_->phase_one.ballot();
   SYNOD_ASSERT(ballot == acceptor_.promised(), "E2: a leader keeps its own promise");
-  leadership_.emplace(
-      Leadership{Pipeline(ballot, options_.configuration, options_.limits, now_), {}, {}, 0, now_});
+  leadership_.emplace(Leadership{Pipeline(ballot, options_.configuration, options_.limits, now_),
+                                 {},
+                                 Lease(options_.configuration, options_.self.id),
+                                 {},
+                                 0,
+                                 now_});
   for (const Member& voter : options_.configuration.voters) {
     if (!candidacy_->phase_one.is_complete(voter.id)) continue;
     leadership_->pipeline.begin_behind(voter.id, candidacy_->phase_one.commit_of(voter.id));
@@ -149,6 +158,8 @@ void Replica::lead(const std::vector<Entry>& adopted, Slot first) {
 void Replica::on(ReplicaId from, const Nack& message) {
   election_.observe(message.promised);
   if (message.refused != acceptor_.promised() || message.refused.owner != options_.self.id) return;
+  // A guard lapses: Prepare is sent again until this candidacy gives up.
+  if (message.reason == NackReason::kGuard) return;
   if (message.promised <= acceptor_.promised()) return complain(from, "refuses what it may take");
   const bool is_alone = !message.leader || *message.leader == options_.self.id;
   // A candidacy that failed must not keep its replica out for ever (docs §6.10).
@@ -171,8 +182,9 @@ void Replica::tick_candidate() {
   }
   if (now_ < candidacy_->next_resend) return;
   if (role_ == Role::kPreparing) return send_prepare();
-  send_to_voters(Heartbeat{acceptor_.promised(), acceptor_.commit(), kNoSlot, ReadSequence()},
-                 false);
+  send_to_voters(
+      Heartbeat{acceptor_.promised(), acceptor_.commit(), kNoSlot, ReadSequence(), LeaseSequence()},
+      false);
   go_on_learning();
 }
 

@@ -52,7 +52,7 @@ void Replica::on(ReplicaId from, const Heartbeat& message) {
   std::optional<Slot> gap;
   if (message.last > acceptor_.through()) gap = acceptor_.through().next();
   send(from, Accepted{acceptor_.promised(), acceptor_.acknowledged(), acceptor_.commit(),
-                      learner_.applied(), read_seen_, gap});
+                      learner_.applied(), read_seen_, gap, message.lease_sequence});
 }
 
 void Replica::on(ReplicaId from, const Commit& message) {
@@ -68,6 +68,7 @@ void Replica::on(ReplicaId from, const Accepted& message) {
                                          options_.timing.heartbeat)) {
     return complain(from, "acknowledges what was not proposed");
   }
+  leadership_->lease.on_acknowledged(from, message.lease_sequence, now_);
   advance_commit();
 }
 
@@ -123,6 +124,10 @@ void Replica::on(ReplicaId from, const SnapshotOffer& message) {
 }
 
 void Replica::read(ReadContext context) {
+  if (holds_lease()) {
+    unapplied_reads_.emplace(acceptor_.commit(), context);
+    return release_applied_reads();
+  }
   const bool leads_soon = role_ == Role::kLeading;
   if (leads_soon && leadership_->reads.waiting() < options_.limits.reads) {
     return leadership_->reads.add(ReadRequest{std::nullopt, RequestId(), context});
@@ -171,10 +176,7 @@ void Replica::serve_reads() {
   // A group of one is its own majority and goes round after round.
   while (true) {
     if (lead.reads.open(acceptor_.commit())) {
-      for (Pipeline::Send& each : lead.pipeline.heartbeats(acceptor_.commit(), acceptor_.through(),
-                                                           lead.reads.sequence())) {
-        send(each.to, std::move(each.message));
-      }
+      send_heartbeats();
     }
     const auto released = lead.reads.on_majority(
         SYNOD_PLANT("read_without_quorum") ? lead.reads.sequence()
@@ -210,10 +212,21 @@ void Replica::tick_leader() {
   }
   if (now_ < lead.next_heartbeat) return;
   lead.next_heartbeat = now_ + options_.timing.heartbeat;
-  for (Pipeline::Send& each :
-       lead.pipeline.heartbeats(acceptor_.commit(), acceptor_.through(), lead.reads.sequence())) {
+  send_heartbeats();
+}
+
+void Replica::send_heartbeats() {
+  Leadership& lead = *leadership_;
+  const LeaseSequence lease = lead.lease.begin(now_);
+  for (Pipeline::Send& each : lead.pipeline.heartbeats(acceptor_.commit(), acceptor_.through(),
+                                                       lead.reads.sequence(), lease)) {
     send(each.to, std::move(each.message));
   }
+}
+
+/// Checked after the request came: `now` was read later than that (R3).
+bool Replica::holds_lease() const {
+  return options_.reads_by_lease && is_established() && leadership_->lease.is_held(now_);
 }
 
 }  // namespace synod::consensus

@@ -23,6 +23,7 @@ using Round = base::StrongId<struct RoundTag, std::uint64_t>;
 using Slot = base::StrongId<struct SlotTag, std::uint64_t>;      ///< Begins at 1; 0 is before.
 using Ticket = base::StrongId<struct TicketTag, std::uint64_t>;  ///< One per frame, in order.
 using ReadSequence = base::StrongId<struct ReadSequenceTag, std::uint64_t>;
+using LeaseSequence = base::StrongId<struct LeaseSequenceTag, std::uint64_t>;
 using RequestId = base::StrongId<struct RequestIdTag, std::uint64_t>;      ///< Begins at random.
 using ReadContext = base::StrongId<struct ReadContextTag, std::uint64_t>;  ///< The caller's name.
 
@@ -84,6 +85,8 @@ struct Configuration {
   std::vector<Member> voters;
   std::vector<Member> learners;
   Slot first;  ///< The first slot it governs.
+  /// For how long a voter that hears its leader promises nobody else.
+  Instant guard = base::Millis(1000);
 
   [[nodiscard]] std::size_t majority() const { return voters.size() / 2 + 1; }
   [[nodiscard]] bool is_voter(const Member& member) const;

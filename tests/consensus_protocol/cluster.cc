@@ -20,6 +20,7 @@ Options options_for(const Member& self, const Configuration& configuration, std:
   // Small limits, so that windows close and promises come in parts.
   options.limits.message_bytes = seed % 3 == 0 ? 64 : 400;
   options.limits.window_messages = 4;
+  options.reads_by_lease = seed % 2 == 0;
   return options;
 }
 
@@ -29,6 +30,7 @@ Cluster::Cluster(std::uint64_t seed, std::size_t replicas, const Faults& faults)
     : random_(seed), faults_(faults) {
   configuration_.id = ConfigId(1);
   configuration_.first = Slot(1);
+  configuration_.guard = base::Millis(100);
   for (std::uint32_t i = 1; i <= replicas; ++i) {
     configuration_.voters.push_back(Member{ReplicaId(i), Incarnation(100 + i)});
   }

@@ -66,6 +66,26 @@ bool lone_leader_releases_no_read() {
   return output.reads.size() == 1 && output.reads[0].index == Slot(1);
 }
 
+bool lease_runs_from_sending() {
+  Lease lease(three(), ReplicaId(1));
+  const LeaseSequence sequence = lease.begin(Instant());
+  lease.on_acknowledged(ReplicaId(2), sequence, base::Millis(500));
+  return lease.is_held(base::Millis(899)) && !lease.is_held(base::Millis(901));
+}
+
+bool restart_arms_the_guard() {
+  Replica replica = fresh_replica();
+  replica.advance(base::Millis(100));
+  replica.step(from(2, Prepare{ballot(4, 2), kNoSlot}));
+  const Output early = replica.take_output();
+  replica.advance(base::Millis(1000));
+  replica.step(from(2, Prepare{ballot(4, 2), kNoSlot}));
+  const Output later = replica.take_output();
+  const auto refusals = only<Nack>(early.send_now);
+  return refusals.size() == 1 && refusals[0].reason == NackReason::kGuard && !early.persist &&
+         only<Promise>(later.send_after_durable).size() == 1;
+}
+
 bool snapshot_keeps_accepted_suffix() {
   RecoveredState state;
   state.promised = ballot(2, 2);

@@ -13,6 +13,10 @@ namespace synod::consensus {
 [[nodiscard]] bool late_acknowledgement_releases_nothing();
 /// R1: a leader without answers releases no read.
 [[nodiscard]] bool lone_leader_releases_no_read();
+/// R3: a lease runs from the sending of the heartbeat.
+[[nodiscard]] bool lease_runs_from_sending();
+/// §9: who just started may have guarded a leader and promises nobody for one guard length.
+[[nodiscard]] bool restart_arms_the_guard();
 /// §8: installing a snapshot keeps what was accepted above it.
 [[nodiscard]] bool snapshot_keeps_accepted_suffix();
 

@@ -72,6 +72,8 @@ TEST(PlantedBugs, DirectedTestsNoticeTheRareOnes) {
   breaks("first_part_commit", parts_of_a_promise_share_the_greatest_commit);
   breaks("read_id_reused", late_acknowledgement_releases_nothing);
   breaks("read_without_quorum", lone_leader_releases_no_read);
+  breaks("lease_from_receipt", lease_runs_from_sending);
+  breaks("guard_forgotten", restart_arms_the_guard);
   breaks("snapshot_wipes", snapshot_keeps_accepted_suffix);
 }
 

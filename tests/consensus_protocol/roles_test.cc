@@ -116,6 +116,39 @@ TEST(ReadIndex, LateAcknowledgementReleasesNothing) {
   EXPECT_TRUE(late_acknowledgement_releases_nothing());
 }
 
+TEST(Lease, RunsFromTheSendingOfTheHeartbeat) { EXPECT_TRUE(lease_runs_from_sending()); }
+
+TEST(Lease, ARevokedOneDoesNotComeBack) {
+  Lease lease(three(), ReplicaId(1));
+  lease.on_acknowledged(ReplicaId(2), lease.begin(Instant()), Instant());
+  EXPECT_TRUE(lease.is_held(Instant(1)));
+  lease.revoke();
+  lease.on_acknowledged(ReplicaId(2), lease.begin(Instant(2)), Instant(2));
+  EXPECT_FALSE(lease.is_held(Instant(3)));
+}
+
+TEST(Lease, OneVoterOfThreeIsEnoughAndNoneIsNot) {
+  Lease lease(three(), ReplicaId(1));
+  const LeaseSequence sequence = lease.begin(Instant());
+  EXPECT_FALSE(lease.is_held(Instant(1)));
+  lease.on_acknowledged(ReplicaId(7), sequence, Instant(1));
+  EXPECT_FALSE(lease.is_held(Instant(1)));
+  lease.on_acknowledged(ReplicaId(3), sequence, Instant(1));
+  EXPECT_TRUE(lease.is_held(Instant(1)));
+}
+
+TEST(Replica, ARestartArmsTheGuard) { EXPECT_TRUE(restart_arms_the_guard()); }
+
+TEST(Replica, AGuardLetsItsHolderPrepareAndNobodyElse) {
+  Replica replica = fresh_replica();
+  replica.advance(base::Millis(5000));
+  replica.step(from(2, Heartbeat{ballot(1, 2), kNoSlot, kNoSlot, ReadSequence(), LeaseSequence()}));
+  replica.step(from(3, Prepare{ballot(2, 3), kNoSlot}));
+  EXPECT_EQ(replica.acceptor().promised(), ballot(1, 2));
+  replica.step(from(2, Prepare{ballot(3, 2), kNoSlot}));
+  EXPECT_EQ(replica.acceptor().promised(), ballot(3, 2));
+}
+
 TEST(Acceptor, SnapshotKeepsTheAcceptedSuffix) { EXPECT_TRUE(snapshot_keeps_accepted_suffix()); }
 
 TEST(Election, YieldsOnceToWhoHasMore) {
@@ -146,7 +179,8 @@ Pipeline three_streams(Limits limits = {}) {
 }
 
 Accepted acknowledged(const Ballot& in, std::uint64_t through) {
-  return Accepted{in, Slot(through), kNoSlot, kNoSlot, ReadSequence(), std::nullopt};
+  return Accepted{in,           Slot(through),  kNoSlot, kNoSlot, ReadSequence(),
+                  std::nullopt, LeaseSequence()};
 }
 
 TEST(Pipeline, CountsOnlyAcknowledgementsOfItsBallot) {
@@ -208,7 +242,8 @@ TEST(Replica, RefusesAnOldBallotBeforeLookingAtTheMessage) {
   RecoveredState state;
   state.promised = ballot(7, 3);
   Replica replica = fresh_replica(state);
-  replica.step(from(2, Heartbeat{ballot(6, 2), Slot(9), Slot(9), ReadSequence(4)}));
+  replica.step(
+      from(2, Heartbeat{ballot(6, 2), Slot(9), Slot(9), ReadSequence(4), LeaseSequence()}));
   const Output output = replica.take_output();
   ASSERT_EQ(only<Nack>(output.send_now).size(), 1U);
   EXPECT_EQ(only<Nack>(output.send_now)[0].promised, ballot(7, 3));
@@ -244,7 +279,7 @@ TEST(Replica, OneFrameAndOneAcknowledgementForAllAcceptsOfABatch) {
 
 TEST(Replica, AVoterThatHearsALeaderGrantsNothing) {
   Replica replica = fresh_replica();
-  replica.step(from(2, Heartbeat{ballot(1, 2), kNoSlot, kNoSlot, ReadSequence()}));
+  replica.step(from(2, Heartbeat{ballot(1, 2), kNoSlot, kNoSlot, ReadSequence(), LeaseSequence()}));
   replica.step(from(3, PreVote{RequestId(1), ballot(2, 3), kNoSlot, kNoSlot, Ballot()}));
   EXPECT_FALSE(only<PreVoteReply>(replica.take_output().send_now).at(0).is_granted);
   replica.advance(base::Millis(1500));
@@ -292,7 +327,8 @@ TEST(Replica, ALeaderWhoseDiskHangsStepsDownAndDoesNotStand) {
 TEST(Replica, ProposalsAboveTheCapAreRefused) {
   Options options;
   options.self = Member{ReplicaId(1), Incarnation(1)};
-  options.configuration = Configuration{ConfigId(1), {options.self}, {}, Slot(1)};
+  options.configuration =
+      Configuration{ConfigId(1), {options.self}, {}, Slot(1), base::Millis(1000)};
   options.limits.undecided_bytes = 100;
   Replica alone(options, RecoveredState(), base::Random(1), Instant());
   EXPECT_EQ(alone.propose({"x"}).code, Proposed::Code::kNotLeading);
@@ -310,7 +346,7 @@ TEST(Replica, ProposalsAboveTheCapAreRefused) {
 
 TEST(Replica, FollowersReadAtTheLeadersIndex) {
   Replica replica = fresh_replica();
-  replica.step(from(2, Heartbeat{ballot(1, 2), kNoSlot, kNoSlot, ReadSequence()}));
+  replica.step(from(2, Heartbeat{ballot(1, 2), kNoSlot, kNoSlot, ReadSequence(), LeaseSequence()}));
   replica.read(ReadContext(5));
   const auto asked = only<ReadIndexRequest>(replica.take_output().send_now);
   ASSERT_EQ(asked.size(), 1U);

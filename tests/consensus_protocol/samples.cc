@@ -16,7 +16,7 @@ Entry command(const Ballot& origin, const std::string& text) {
 Entry barrier(const Ballot& origin) { return make_entry(origin, EntryKind::kBarrier, {}); }
 
 Configuration three() {
-  Configuration configuration{ConfigId(1), {}, {}, Slot(1)};
+  Configuration configuration{ConfigId(1), {}, {}, Slot(1), base::Millis(1000)};
   for (std::uint32_t id = 1; id <= 3; ++id) {
     configuration.voters.push_back(Member{ReplicaId(id), Incarnation(id)});
   }
@@ -56,7 +56,8 @@ Replica established_leader() {
   const Ballot own = ballot(1, 1);
   replica.step(from(2, Promise{own, kNoSlot, kNoSlot, kNoSlot, kOpenEnd, {}}));
   sync(replica, replica.take_output());
-  replica.step(from(2, Accepted{own, Slot(1), kNoSlot, kNoSlot, ReadSequence(), std::nullopt}));
+  replica.step(from(
+      2, Accepted{own, Slot(1), kNoSlot, kNoSlot, ReadSequence(), std::nullopt, LeaseSequence()}));
   const Output output = replica.take_output();
   replica.applied(output.apply.back().slot);
   return replica;
@@ -65,7 +66,7 @@ Replica established_leader() {
 void answer_heartbeat(Replica& leader, ReadSequence sequence) {
   const Slot through = leader.acceptor().through();
   leader.step(from(2, Accepted{leader.acceptor().promised(), through, leader.acceptor().commit(),
-                               kNoSlot, sequence, std::nullopt}));
+                               kNoSlot, sequence, std::nullopt, LeaseSequence()}));
 }
 
 }  // namespace synod::consensus

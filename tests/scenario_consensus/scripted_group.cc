@@ -69,7 +69,7 @@ std::string ScriptedGroup::run(const std::string& line) {
 }
 
 void ScriptedGroup::make_group(std::uint32_t replicas) {
-  configuration_ = Configuration{ConfigId(1), {}, {}, Slot(1)};
+  configuration_ = Configuration{ConfigId(1), {}, {}, Slot(1), base::Millis(100)};
   for (std::uint32_t i = 1; i <= replicas; ++i) {
     configuration_.voters.push_back(Member{ReplicaId(i), Incarnation(i)});
   }
