@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "consensus/protocol/types.h"
+
+// The messages of docs/PROTOCOL.md section 3. They are visited with std::visit only, so that code
+// which forgets one does not compile.
+namespace synod::consensus {
+
+struct PreVote {
+  RequestId probe;
+  Ballot ballot;  ///< The one it would use.
+  Slot commit;
+  Slot last;
+  Ballot last_ballot;
+};
+
+struct PreVoteReply {
+  RequestId probe;
+  bool is_granted = false;
+  Ballot promised;
+  Slot commit;
+  Slot last;
+  Ballot last_ballot;
+};
+
+struct Prepare {
+  Ballot ballot;
+  Slot commit;
+};
+
+/// One slot as an acceptor reports it. Without an entry it is unknown and `ballot` is the bound.
+struct ReportedSlot {
+  Slot slot;
+  Ballot ballot;
+  std::optional<Entry> entry;
+};
+
+/// One part of a promise: it speaks for the slots (covers_after, covers_to] and for no others.
+struct Promise {
+  Ballot ballot;
+  Slot commit;
+  Slot base;
+  Slot covers_after;
+  Slot covers_to;  ///< kOpenEnd in the last part.
+  std::vector<ReportedSlot> slots;
+};
+
+enum class NackReason : std::uint8_t {
+  kBallot = 1,  ///< A higher ballot was promised.
+  kGuard = 2,   ///< A leader was heard and is protected for a while.
+  kConfig = 3,  ///< The sender's configuration has ended.
+};
+
+struct Nack {
+  Ballot refused;
+  Ballot promised;
+  NackReason reason = NackReason::kBallot;
+  std::optional<ReplicaId> leader;  ///< Whom the refusing replica follows.
+};
+
+struct Fetch {
+  RequestId id;
+  Slot low;
+  Slot high;
+};
+
+/// Decided entries from `low` on; only slots that the sender's commit covers.
+struct Entries {
+  RequestId id;
+  Slot low;
+  std::vector<Entry> entries;
+  Slot commit;
+  Slot base;  ///< If the slots asked for are at or below it, only a snapshot has them.
+};
+
+struct Accept {
+  Ballot ballot;
+  Slot first;
+  std::vector<Entry> entries;
+  Slot commit;
+  ReadSequence read_sequence;
+};
+
+struct Accepted {
+  Ballot ballot;
+  Slot through_durable;
+  Slot commit;
+  Slot applied;
+  ReadSequence read_sequence;
+  std::optional<Slot> gap_from;  ///< The first slot that is missing.
+  LeaseSequence lease_sequence;  ///< Of the heartbeat this answers; the guard is armed.
+};
+
+struct Heartbeat {
+  Ballot ballot;
+  Slot commit;
+  Slot last;  ///< What the leader has streamed to this follower.
+  ReadSequence read_sequence;
+  LeaseSequence lease_sequence;
+};
+
+struct Commit {
+  Ballot ballot;
+  Slot commit;
+};
+
+/// The log of the leader no longer reaches back to what the follower needs: pull a snapshot.
+struct SnapshotOffer {
+  Ballot ballot;
+  Slot slot;  ///< The snapshot holds everything up to here, perhaps more.
+};
+
+struct ReadIndexRequest {
+  RequestId id;
+};
+
+struct ReadIndexReply {
+  RequestId id;
+  std::optional<Slot> index;  ///< None: this replica cannot tell.
+};
+
+using Message =
+    std::variant<PreVote, PreVoteReply, Prepare, Promise, Nack, Fetch, Entries, Accept, Accepted,
+                 Heartbeat, Commit, SnapshotOffer, ReadIndexRequest, ReadIndexReply>;
+
+/// A message with the part of its header that the protocol looks at.
+struct Envelope {
+  Member from;
+  ReplicaId to;
+  ConfigId config;
+  Message message;
+};
+
+/// One line for traces and scenario tests; the same message gives the same text.
+std::string to_string(const Message& message);
+
+/// Calls the overload for each type: overloaded{[](const A&) {...}, [](const B&) {...}}.
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+}  // namespace synod::consensus

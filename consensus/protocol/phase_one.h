@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "consensus/protocol/messages.h"
+#include "consensus/protocol/types.h"
+
+namespace synod::consensus {
+
+/// Phase 1 of one candidate in one ballot: collects promises and says what has to be proposed.
+///
+/// Owned by Replica from its Prepare until it leads or gives up. Pure.
+///
+/// Invariants
+///   P3  slots up to Cmax are never decided from ballots;
+///   P4  Q is a majority, and each member's parts cover everything above the candidate's commit,
+///       its own commits and its bases;
+///   A8  an unknown answer is never taken for "never had".
+class PhaseOne {
+ public:
+  /// `commit`: the candidate's when it sent Prepare.
+  PhaseOne(Ballot ballot, Configuration configuration, Slot commit);
+
+  [[nodiscard]] const Ballot& ballot() const { return ballot_; }
+  [[nodiscard]] Slot asked_above() const { return commit_; }
+
+  /// Adds one part. Parts of other ballots and from non-voters change nothing (C2).
+  void add(ReplicaId from, const Promise& part);
+  /// True if everything that was asked of this voter has come.
+  [[nodiscard]] bool is_complete(ReplicaId from) const;
+
+  /// The commit a complete voter named. REQUIRES: is_complete(from).
+  [[nodiscard]] Slot commit_of(ReplicaId from) const;
+
+  struct Adoption {
+    Slot commit_max;             ///< Learn up to here first,
+    ReplicaId holder;            ///< from this one,
+    std::vector<Entry> entries;  ///< then propose these from commit_max+1 on.
+  };
+  /// None: wait for more promises.
+  [[nodiscard]] std::optional<Adoption> adopt() const;
+  /// The slot adopt() waits for because some answers about it are unknown; none if it only lacks
+  /// a majority.
+  [[nodiscard]] std::optional<Slot> blocked_at() const { return blocked_at_; }
+
+ private:
+  struct Answer {
+    Slot commit;  ///< The greatest commit or base over the parts.
+    std::map<Slot, Slot> covered;
+    std::map<Slot, ReportedSlot> slots;
+    bool is_complete = false;
+  };
+  struct Choice {
+    bool is_decided = false;
+    const Entry* entry = nullptr;  ///< Null: nobody had one.
+  };
+  [[nodiscard]] bool tiles(const Answer& answer) const;
+  [[nodiscard]] Choice choose(Slot slot) const;
+
+  Ballot ballot_;
+  Configuration configuration_;
+  Slot commit_;
+  std::map<ReplicaId, Answer> answers_;
+  mutable std::optional<Slot> blocked_at_;
+};
+
+}  // namespace synod::consensus

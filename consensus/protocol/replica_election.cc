@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "base/assert.h"
+#include "base/plant.h"
+#include "base/text.h"
+#include "consensus/protocol/replica.h"
+
+// How a replica comes to lead: docs/PROTOCOL.md section 6.
+namespace synod::consensus {
+
+void Replica::ask() {
+  election_.restart_timer(now_);
+  const bool is_guarding = guard_.refuses(options_.self.id, now_);
+  if (is_guarding || is_disk_stalled() || !options_.configuration.is_voter(options_.self)) return;
+  role_ = Role::kAsking;
+  leader_.reset();
+  const Ballot ballot = election_.next_ballot(options_.configuration.id, options_.self.id);
+  const SlotLog& log = acceptor_.log();
+  const PreVote question = election_.ask(ballot, acceptor_.commit(), log.last(), log.last_ballot());
+  send_to_voters(question, false);
+  if (options_.configuration.majority() == 1 &&
+      election_.poll(options_.configuration) == Election::Poll::kWon) {
+    prepare();
+  }
+}
+
+void Replica::on(ReplicaId from, const PreVote& message) {
+  const bool leads = role_ == Role::kLeading || role_ == Role::kLearning;
+  const bool hears = election_.hears_leader(now_) || guard_.refuses(from, now_);
+  const bool grants = !leads && !hears && message.ballot.owner == from;
+  const SlotLog& log = acceptor_.log();
+  send(from, PreVoteReply{message.probe, grants, acceptor_.promised(), acceptor_.commit(),
+                          log.last(), log.last_ballot()});
+}
+
+void Replica::on(ReplicaId from, const PreVoteReply& message) {
+  const Election::Poll poll = election_.on_reply(from, message, options_.configuration);
+  if (role_ != Role::kAsking || poll == Election::Poll::kOpen) return;
+  if (poll == Election::Poll::kWon) return prepare();
+  role_ = Role::kFollower;
+  election_.restart_timer(now_);
+}
+
+/// Phase 1 in a ballot above everything seen. Also how a leader answers a promise above its own.
+void Replica::prepare() {
+  const Ballot ballot = election_.next_ballot(options_.configuration.id, options_.self.id);
+  SYNOD_ASSERT(ballot > acceptor_.promised(), "P1: a candidate enters its ballot once");
+  enter(ballot);
+  role_ = Role::kPreparing;
+  const Instant give_up = now_ + 2 * options_.timing.election_min;
+  candidacy_.emplace(Candidacy{
+      PhaseOne(ballot, options_.configuration, acceptor_.commit()), give_up, now_, {}, {}});
+  election_.restart_timer(now_);
+  send_prepare();
+}
+
+void Replica::send_prepare() {
+  candidacy_->next_resend = now_ + options_.timing.heartbeat;
+  const PhaseOne& phase_one = candidacy_->phase_one;
+  const Prepare message{phase_one.ballot(), phase_one.asked_above()};
+  for (const Member& voter : options_.configuration.voters) {
+    const bool has_answered = phase_one.is_complete(voter.id);
+    if (voter != options_.self && !has_answered) send_after_durable(voter.id, message);
+  }
+}
+
+void Replica::on(ReplicaId from, const Prepare& message) {
+  election_.observe(message.ballot);
+  if (message.ballot.owner != from) return complain(from, "prepares a ballot of another");
+  if (message.ballot < acceptor_.promised() && !SYNOD_PLANT("no_promise_check")) {
+    return send(from, Nack{message.ballot, acceptor_.promised(), NackReason::kBallot, leader_});
+  }
+  if (message.ballot > acceptor_.promised()) {
+    if (guard_.refuses(from, now_)) {
+      return send(from, Nack{message.ballot, acceptor_.promised(), NackReason::kGuard, leader_});
+    }
+    enter(message.ballot);
+    election_.restart_timer(now_);
+  }
+  for (Promise& part : acceptor_.promise(message.commit, options_.limits.message_bytes)) {
+    send_after_durable(from, std::move(part));
+  }
+}
+
+void Replica::on(ReplicaId from, const Promise& message) {
+  if (role_ != Role::kPreparing) return;
+  candidacy_->phase_one.add(from, message);
+  try_to_lead();
+}
+
+void Replica::add_own_promise() {
+  PhaseOne& phase_one = candidacy_->phase_one;
+  for (const Promise& part : acceptor_.promise(phase_one.asked_above(), SIZE_MAX)) {
+    phase_one.add(options_.self.id, part);
+  }
+}
+
+void Replica::try_to_lead() {
+  if (role_ == Role::kLearning) return go_on_learning();
+  // The own promise counts like any other: when it is durable (D2).
+  if (role_ != Role::kPreparing || !acceptor_.is_promise_durable()) return;
+  add_own_promise();
+  std::optional<PhaseOne::Adoption> adoption = candidacy_->phase_one.adopt();
+  if (!adoption) return;
+  candidacy_->adoption = std::move(adoption);
+  candidacy_->next_resend = now_;
+  candidacy_->give_up = now_ + options_.timing.election_min;
+  role_ = Role::kLearning;
+  leader_ = options_.self.id;
+  go_on_learning();
+}
+
+/// Up to Cmax the values come from who knows them to be decided, never from ballots (P3).
+void Replica::go_on_learning() {
+  if (role_ != Role::kLearning) return;
+  PhaseOne::Adoption& adoption = *candidacy_->adoption;
+  if (acceptor_.commit() >= adoption.commit_max) {
+    const PhaseOne::Adoption done = std::move(adoption);
+    return lead(done.entries, done.commit_max.next());
+  }
+  if (now_ < candidacy_->next_resend) return;
+  candidacy_->next_resend = now_ + options_.timing.heartbeat;
+  next_request_ = next_request_.next();
+  candidacy_->fetch = next_request_;
+  send(adoption.holder, Fetch{next_request_, acceptor_.commit().next(), adoption.commit_max});
+}
+
+void Replica::lead(const std::vector<Entry>& adopted, Slot first) {
+  SYNOD_ASSERT(role_ == Role::kLearning, "E2: only who was promised a majority leads");
+  const Ballot ballot = candidacy_->phase_one.ballot();
+  SYNOD_ASSERT(ballot == acceptor_.promised(), "E2: a leader keeps its own promise");
+  leadership_.emplace(Leadership{Pipeline(ballot, options_.configuration, options_.limits, now_),
+                                 {},
+                                 Lease(options_.configuration, options_.self.id),
+                                 {},
+                                 0,
+                                 now_});
+  for (const Member& voter : options_.configuration.voters) {
+    if (!candidacy_->phase_one.is_complete(voter.id)) continue;
+    leadership_->pipeline.begin_behind(voter.id, candidacy_->phase_one.commit_of(voter.id));
+  }
+  candidacy_.reset();
+  role_ = Role::kLeading;
+  leader_ = options_.self.id;
+  Slot slot = first;
+  for (const Entry& entry : adopted) {
+    // Learning may have gone past Cmax: what is decided keeps its value.
+    if (slot > acceptor_.commit()) append(entry);
+    slot = slot.next();
+  }
+  append(make_entry(ballot, EntryKind::kBarrier, {}));
+  leadership_->barrier = acceptor_.through();
+  if (SYNOD_PLANT("read_before_barrier")) leadership_->barrier = kNoSlot;
+  tick_leader();
+}
+
+void Replica::on(ReplicaId from, const Nack& message) {
+  election_.observe(message.promised);
+  if (message.refused != acceptor_.promised() || message.refused.owner != options_.self.id) return;
+  // A guard lapses: Prepare is sent again until this candidacy gives up.
+  if (message.reason == NackReason::kGuard) return;
+  if (message.promised <= acceptor_.promised()) return complain(from, "refuses what it may take");
+  const bool is_alone = !message.leader || *message.leader == options_.self.id;
+  // A candidacy that failed must not keep its replica out for ever (docs §6.10).
+  if (role_ == Role::kLeading && is_alone) return prepare();
+  if (role_ != Role::kFollower) {
+    step_down();
+    election_.restart_timer(now_);
+  }
+}
+
+void Replica::tick_candidate() {
+  if (now_ >= candidacy_->give_up) {
+    if (const auto slot = candidacy_->phase_one.blocked_at()) {
+      output_.complaints.push_back(base::concat(
+          "slot ", slot->value(), " is damaged here or at a voter; more voters are needed"));
+    }
+    step_down();
+    election_.restart_timer(now_);
+    return;
+  }
+  if (now_ < candidacy_->next_resend) return;
+  if (role_ == Role::kPreparing) return send_prepare();
+  send_to_voters(
+      Heartbeat{acceptor_.promised(), acceptor_.commit(), kNoSlot, ReadSequence(), LeaseSequence()},
+      false);
+  go_on_learning();
+}
+
+/// Ends whatever this replica was in its ballot. Outcomes of proposals stay unknown.
+void Replica::step_down() {
+  role_ = Role::kFollower;
+  election_.stop_asking();
+  candidacy_.reset();
+  if (leader_ == options_.self.id) leader_.reset();
+  if (!leadership_) return;
+  const std::vector<ReadRequest> failed = leadership_->reads.drain();
+  leadership_.reset();
+  for (const ReadRequest& request : failed) fail_read(request);
+}
+
+}  // namespace synod::consensus
