@@ -9,8 +9,8 @@
 # that only they are built; put a test there when it handles hostile bytes or owns raw memory
 # (asan) or has more than one thread (tsan).
 asan_targets="base_test server_config_test config_fuzz storage_test log_reader_fuzz core_table_test"
-asan_targets+=" core_table_stress_test core_test core_stress_test operation_fuzz router_test net_test"
-asan_targets+=" server_thrift_test thrift_scanner_fuzz client_unit_test"
+asan_targets+=" core_table_stress_test core_test core_stress_test operation_fuzz router_test"
+asan_targets+=" net_test server_thrift_test thrift_scanner_fuzz client_unit_test"
 tsan_targets="base_test core_table_stress_test core_stress_test net_test server_thrift_test"
 
 suites=(
