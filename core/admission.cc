@@ -10,11 +10,9 @@ namespace {
 
 Outcome exceeded(const char* what, const char* limit, std::uint64_t limit_value,
                  std::uint64_t value) {
-  Outcome outcome;
-  outcome.code = OutcomeCode::kLimitExceeded;
-  outcome.message =
-      base::concat(what, " has ", value, ", over the limit ", limit, " = ", limit_value);
-  return outcome;
+  return refused(
+      OutcomeCode::kLimitExceeded,
+      base::concat(what, " has ", value, ", over the limit ", limit, " = ", limit_value));
 }
 
 }  // namespace

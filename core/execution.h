@@ -12,14 +12,6 @@
 
 namespace synod::core {
 
-/// A refusal: nothing of the operation applies.
-[[nodiscard]] inline Outcome refused(OutcomeCode code, std::string message) {
-  Outcome outcome;
-  outcome.code = code;
-  outcome.message = std::move(message);
-  return outcome;
-}
-
 /// One execution under way: what was planned, nothing of it applied yet.
 struct KvServiceCore::Execution {
   Execution(const KvOperation& op, TimeMs clock, Version next)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/outcome.h"
 
+#include <utility>
+
 #include "base/assert.h"
 
 namespace synod::core {
@@ -59,6 +61,15 @@ std::string_view conflict_detail_name(ConflictDetail detail) {
       return "CHECK";
   }
   SYNOD_ASSERT(false, "a ConflictDetail outside its enumeration");
+}
+
+Outcome refused(OutcomeCode code, std::string message, std::int64_t retry_after_ms) {
+  SYNOD_ASSERT(code != OutcomeCode::kOk, "a refusal has a reason");
+  Outcome outcome;
+  outcome.code = code;
+  outcome.message = std::move(message);
+  outcome.retry_after_ms = retry_after_ms;
+  return outcome;
 }
 
 }  // namespace synod::core

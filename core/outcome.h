@@ -74,4 +74,8 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
+/// An outcome of which nothing applied.
+[[nodiscard]] Outcome refused(OutcomeCode code, std::string message,
+                              std::int64_t retry_after_ms = 0);
+
 }  // namespace synod::core

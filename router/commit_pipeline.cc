@@ -16,15 +16,9 @@ constexpr std::uint64_t kMarkEvery = 64;
 constexpr base::Nanos kBacklogPause = std::chrono::milliseconds(1);
 /// Between two requests to make the backend durable because the log grows long.
 constexpr base::Nanos kFlushInterval = std::chrono::seconds(1);
+/// What a refused caller is told to wait.
+constexpr std::int64_t kRetryAfterMs = 100;
 constexpr base::Nanos kPrepareRetry = std::chrono::seconds(1);
-
-core::Outcome refusal(core::OutcomeCode code, std::string message) {
-  core::Outcome outcome;
-  outcome.code = code;
-  outcome.message = std::move(message);
-  outcome.retry_after_ms = 100;
-  return outcome;
-}
 
 }  // namespace
 
@@ -126,7 +120,7 @@ std::vector<PendingOperation> CommitPipeline::take_group() {
     if (!pending) break;
     pending_bytes_.fetch_sub(pending->bytes);
     if (pending->deadline && now > *pending->deadline) {
-      pending->done(refusal(core::OutcomeCode::kTimeout, "Transaction timed out"));
+      pending->done(core::refused(core::OutcomeCode::kTimeout, "Transaction timed out"));
       continue;
     }
     bytes += pending->bytes;
@@ -249,11 +243,13 @@ void CommitPipeline::refuse(std::vector<PendingOperation>& group, const base::St
     fail(status);
     return;
   }
+  const bool is_full = status.code() == base::StatusCode::kNoSpace;
+  const core::Outcome outcome =
+      is_full ? core::refused(core::OutcomeCode::kNoSpace,
+                              "No space for the log: " + status.message(), kRetryAfterMs)
+              : core::refused(core::OutcomeCode::kLimitExceeded, status.message());
   for (auto& pending : group) {
-    if (pending.done) {
-      pending.done(
-          refusal(core::OutcomeCode::kNoSpace, "No space for the log: " + status.message()));
-    }
+    if (pending.done) pending.done(outcome);
   }
 }
 

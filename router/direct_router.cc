@@ -11,14 +11,6 @@ std::int64_t micros_since(base::Nanos start, base::Nanos now) {
   return std::chrono::duration_cast<base::Micros>(now - start).count();
 }
 
-core::Outcome refusal(core::OutcomeCode code, std::string message, std::int64_t retry_after_ms) {
-  core::Outcome outcome;
-  outcome.code = code;
-  outcome.message = std::move(message);
-  outcome.retry_after_ms = retry_after_ms;
-  return outcome;
-}
-
 /// True unless every step only removes.
 bool grows(const core::KvOperation& operation) {
   return std::any_of(operation.steps.begin(), operation.steps.end(), [](const core::Step& step) {
@@ -55,21 +47,23 @@ std::optional<core::Outcome> DirectRouter::check_admission(
     const core::KvOperation& operation) const {
   using core::OutcomeCode;
   if (closed_.load(std::memory_order_relaxed)) {
-    return refusal(OutcomeCode::kBusy, "The server is stopping", 1'000);
+    return core::refused(OutcomeCode::kBusy, "The server is stopping", 1'000);
   }
   if (auto refused = core::check_limits(operation, limits_)) return refused;
   if (no_space_.load(std::memory_order_relaxed)) {
-    return refusal(OutcomeCode::kNoSpace, "The disk reserve is reached; writes are refused", 1'000);
+    return core::refused(OutcomeCode::kNoSpace, "The disk reserve is reached; writes are refused",
+                         1'000);
   }
   if (pipeline_.log_bytes() > bounds_.log_bytes_max) {
-    return refusal(persistence_.is_paused() ? OutcomeCode::kNoSpace : OutcomeCode::kBusy,
-                   "The log has reached log_bytes_max; the storage backend is behind", 1'000);
+    return core::refused(persistence_.is_paused() ? OutcomeCode::kNoSpace : OutcomeCode::kBusy,
+                         "The log has reached log_bytes_max; the storage backend is behind", 1'000);
   }
   const bool is_full =
       bounds_.table_bytes_max != 0 && database_.memory_bytes() > bounds_.table_bytes_max;
   if (is_full && grows(operation)) {
-    return refusal(OutcomeCode::kMemoryFull,
-                   "Keys and values fill database.memory_limit; only deletes are admitted", 1'000);
+    return core::refused(OutcomeCode::kMemoryFull,
+                         "Keys and values fill database.memory_limit; only deletes are admitted",
+                         1'000);
   }
   return std::nullopt;
 }
@@ -100,7 +94,7 @@ void DirectRouter::submit(core::KvOperation operation, const RequestContext& con
     done(std::move(outcome));
   };
   if (!pipeline_.submit(pending)) {
-    pending.done(refusal(core::OutcomeCode::kBusy, "Too many operations are waiting", 10));
+    pending.done(core::refused(core::OutcomeCode::kBusy, "Too many operations are waiting", 10));
   }
 }
 
