@@ -86,7 +86,6 @@ void CommitPipeline::run() {
   }
   auto group = take_group();
   if (!group.empty()) {
-    group_sizes_.record(group.size());
     if (options_.durability == Durability::kSync) {
       commit_durably(std::move(group));
     } else {
@@ -178,15 +177,11 @@ base::Status CommitPipeline::write_group(OperationGroup& group) {
   const base::BytesView body = group.body();
   const auto seq = log_->append(group.summary(), {&body, 1});
   if (!seq.ok()) return seq.status();
-  const base::Nanos before = dispatcher_.clock().boot_time();
   const base::Status synced = log_->sync();
   if (!synced.ok()) {
     // F2: whether the frame is on the medium is unknown, whatever the code says.
     return {base::StatusCode::kIoError, synced.message()};
   }
-  const auto took = dispatcher_.clock().boot_time() - before;
-  sync_times_us_.record(
-      static_cast<std::uint64_t>(std::chrono::duration_cast<base::Micros>(took).count()));
   // The newest frame is always marked: once everything is durable, all before it may go.
   if (frame_marks_.empty() || ++frames_since_mark_ >= kMarkEvery) {
     frame_marks_.emplace_back(*seq, group.last());

@@ -13,7 +13,6 @@
 #include "base/channel.h"
 #include "base/dispatcher.h"
 #include "base/function.h"
-#include "base/histogram.h"
 #include "core/kv_store_executor.h"
 #include "core/persistence.h"
 #include "router/operation_group.h"
@@ -89,10 +88,6 @@ class CommitPipeline {
     return log_bytes_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::size_t pending() const { return queue_.size(); }
-  [[nodiscard]] const base::Histogram& group_sizes() const { return group_sizes_; }
-  [[nodiscard]] const base::Histogram& sync_times_us() const { return sync_times_us_; }
-  [[nodiscard]] bool has_failed() const { return failed_; }
-  [[nodiscard]] std::int64_t stamp_ahead_ms() const { return stamps_.ahead_ms(); }
 
  private:
   void wake();
@@ -126,8 +121,6 @@ class CommitPipeline {
   base::BoundedChannel<PendingOperation> queue_;
   std::atomic<std::uint64_t> pending_bytes_{0};
   std::atomic<std::uint64_t> log_bytes_{0};
-  base::Histogram group_sizes_;
-  base::Histogram sync_times_us_;
 
   // Dispatcher only.
   bool scheduled_ = false;
