@@ -3,6 +3,7 @@
 
 #ifdef SYNOD_PLANTS
 
+#include <set>
 #include <string>
 
 namespace synod::base {
@@ -11,10 +12,29 @@ std::string& planted() {
   static std::string name;
   return name;
 }
+std::set<std::string_view>& reached() {
+  static std::set<std::string_view> names;
+  return names;
+}
 }  // namespace
 
-void set_plant(std::string_view name) { planted() = name; }
+std::uint64_t plant_generation = 1;
+
+void set_plant(std::string_view name) {
+  planted() = name;
+  ++plant_generation;
+}
 bool is_planted(std::string_view name) { return planted() == name; }
+
+std::vector<std::string_view> plants_reached() {
+  return std::vector<std::string_view>(reached().begin(), reached().end());
+}
+
+void PlantSite::look() {
+  seen_ = plant_generation;
+  is_on_ = is_planted(name_);
+  reached().insert(name_);
+}
 
 }  // namespace synod::base
 

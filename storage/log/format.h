@@ -47,6 +47,12 @@ namespace synod::storage {
 ///   R5  A sector that cannot be read counts as written and bad.
 /// A sector is written whole or not at all (F3), so a header copy, a head and a seal are each
 /// either absent or complete; anything between is rot.
+///
+/// A log that goes on behind damage (DamagePolicy::kReport)
+///   Behind an unknown tail the next segment's previous_last is kLostFrames further on, so R1 finds
+///   the loss again. Behind a lost segment the next one skips a segment number as well and has
+///   previous_epoch 0: the hole in the numbers says that something is missing. Bytes of damaged
+///   segments stay as they are.
 
 constexpr std::size_t kLogSectorBytes = 512;
 constexpr std::size_t kLogBlockBytes = 4096;
@@ -64,7 +70,7 @@ struct SegmentHeader {
   FrameSeq first_seq;
   std::uint64_t file_bytes = 0;
   std::uint32_t epoch = 0;           ///< Random and non-zero: this life of this segment.
-  std::uint32_t previous_epoch = 0;  ///< 0 if there was no predecessor.
+  std::uint32_t previous_epoch = 0;  ///< 0 if there was no predecessor, or it is lost.
   FrameSeq previous_last;
   LogIdentity identity{};
 

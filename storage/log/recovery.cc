@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/log/recovery.h"
 
+#include "base/plant.h"
 #include "base/text.h"
 
 namespace synod::storage {
@@ -26,13 +27,17 @@ class Recovery {
   [[nodiscard]] std::optional<FrameSeq> known_last_of(std::size_t index) const;
   void report_hole_before(const SegmentInfo& info);
   void report_lost_end();
+  void find_last_summary();
 
   FileSystem& files_;
   const LogIdentity* identity_;
   SegmentScanner::FrameCallback& frame_;
   std::vector<SegmentInfo> infos_;
   RecoveredLog log_;
-  std::string hole_;  ///< The first file that could not be used since the last good segment.
+  std::string hole_;         ///< The first file that could not be used since the last good segment.
+  std::size_t settled_ = 0;  ///< Unusable files whose last frame is known.
+  FrameSeq last_frame_;      ///< The last good one; 0: none.
+  base::Bytes last_frame_summary_;
 };
 
 Result<RecoveredLog> Recovery::run(const std::string& directory) {
@@ -41,13 +46,26 @@ Result<RecoveredLog> Recovery::run(const std::string& directory) {
   for (std::size_t i = 0; i < infos_.size(); ++i) {
     if (infos_[i].header_state != SectorState::kValid) {
       if (hole_.empty()) hole_ = infos_[i].path;
+      log_.unusable.push_back({infos_[i].path, infos_[i].number, infos_[i].file_size, FrameSeq()});
       continue;
     }
     report_hole_before(infos_[i]);
     SYNOD_RETURN_IF_ERROR(scan(i));
   }
   report_lost_end();
+  find_last_summary();
   return std::move(log_);
+}
+
+/// The frame behind the last one repeats its summary, also when that one is damaged.
+void Recovery::find_last_summary() {
+  const FrameSeq last = FrameSeq(log_.next_seq.value() - 1);
+  if (last_frame_.value() != 0 && last_frame_ == last) {
+    log_.last_summary = std::move(last_frame_summary_);
+  } else if (!log_.report.damages.empty() && log_.report.damages.back().last == last) {
+    const LogDamage& damage = log_.report.damages.back();
+    if (damage.first == damage.last) log_.last_summary = damage.summary;
+  }
 }
 
 Status Recovery::load(const std::string& directory) {
@@ -87,6 +105,7 @@ Status Recovery::check_chain() const {
     const FrameSeq last = next->header.previous_last;
     const bool sealed_elsewhere =
         info.seal_state == SectorState::kValid && info.seal.last_seq != last;
+    if (next->header.previous_epoch == 0) continue;  // It follows a segment that was lost.
     if (next->header.previous_epoch != info.header.epoch ||
         next->header.first_seq < info.header.first_seq || sealed_elsewhere) {
       return Status(StatusCode::kCorruption,
@@ -117,15 +136,24 @@ Status Recovery::scan(std::size_t index) {
   SYNOD_ASSIGN_OR_RETURN(
       const std::unique_ptr<File> file,
       files_.open(info.path, sealed ? OpenMode::kRead : OpenMode::kReadUncached));
+  const std::size_t damages = log_.report.damages.size();
   SegmentScanner scanner(info, *file, known_last_of(index), frame_, log_.report.damages);
   SYNOD_RETURN_IF_ERROR(scanner.run());
   log_.report.frames += scanner.frames();
   log_.report.torn_tail = scanner.torn();
-  if (scanner.frames() > 0) log_.last_summary = scanner.last_summary();
+  if (scanner.frames() > 0) {
+    last_frame_ = scanner.last_frame();
+    last_frame_summary_ = scanner.last_summary();
+  }
   const std::optional<FrameSeq> known_last = known_last_of(index);
   log_.next_seq = known_last ? known_last->next() : scanner.next_seq();
-  log_.segments.push_back(
-      {info, FrameSeq(log_.next_seq.value() - 1), scanner.end_offset(), file->reads_medium()});
+  const bool damaged = log_.report.damages.size() > damages;
+  if (damaged && log_.report.damages.back().last == kUnknownTail &&
+      !SYNOD_PLANT("lost_tail_forgotten")) {
+    log_.next_seq = FrameSeq(log_.next_seq.value() + kLostFrames);
+  }
+  log_.segments.push_back({info, FrameSeq(log_.next_seq.value() - 1), scanner.end_offset(),
+                           file->reads_medium(), damaged});
   return Status();
 }
 
@@ -137,6 +165,10 @@ void Recovery::report_hole_before(const SegmentInfo& info) {
     hole_ = base::concat("the segment before ", info.path);
   }
   const FrameSeq from = first ? FrameSeq(1) : log_.next_seq;
+  for (; settled_ < log_.unusable.size(); ++settled_) {
+    log_.unusable[settled_].last = FrameSeq(info.header.first_seq.value() - 1);
+  }
+  if (from >= info.header.first_seq) return hole_.clear();
   log_.report.damages.push_back({from,
                                  FrameSeq(info.header.first_seq.value() - 1),
                                  hole_,
@@ -151,17 +183,22 @@ void Recovery::report_lost_end() {
   if (!hole_.empty()) {
     log_.report.damages.push_back(
         {from, kUnknownTail, hole_, 0, "the header of the last segment is damaged", {}});
-    return;
+  } else {
+    if (log_.segments.empty()) return;
+    const SegmentInfo& last = log_.segments.back().info;
+    if (last.seal_state == SectorState::kZero) return;
+    log_.report.damages.push_back({from,
+                                   kUnknownTail,
+                                   last.path,
+                                   last.header.seal_offset(),
+                                   "the segment is sealed, but the one behind it is missing",
+                                   {}});
   }
-  if (log_.segments.empty()) return;
-  const SegmentInfo& last = log_.segments.back().info;
-  if (last.seal_state == SectorState::kZero) return;
-  log_.report.damages.push_back({from,
-                                 kUnknownTail,
-                                 last.path,
-                                 last.header.seal_offset(),
-                                 "the segment is sealed, but the one behind it is missing",
-                                 {}});
+  log_.lost_end = true;
+  log_.next_seq = FrameSeq(from.value() + kLostFrames);
+  for (; settled_ < log_.unusable.size(); ++settled_) {
+    log_.unusable[settled_].last = FrameSeq(log_.next_seq.value() - 1);
+  }
 }
 
 }  // namespace

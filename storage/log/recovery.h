@@ -15,16 +15,27 @@ struct RecoveredSegment {
   FrameSeq last;  ///< first_seq - 1 if it holds no frame.
   std::uint64_t end_offset = kFramesOffset;
   bool read_from_medium = false;
+  bool damaged = false;
 
   [[nodiscard]] bool empty() const { return last < info.header.first_seq; }
   [[nodiscard]] bool sealed() const { return info.seal_state == SectorState::kValid; }
 };
 
+/// A file whose header is lost. Nothing in it can be read; it goes when its neighbours go.
+struct UnusableSegment {
+  std::string path;
+  std::uint64_t number = 0;
+  std::uint64_t file_size = 0;
+  FrameSeq last;  ///< The last number that its frames can have had.
+};
+
 struct RecoveredLog {
-  std::vector<RecoveredSegment> segments;  ///< Complete only without damage.
+  std::vector<RecoveredSegment> segments;
+  std::vector<UnusableSegment> unusable;
   LogRecovery report;
-  FrameSeq next_seq;  ///< 0 if there is no segment.
-  base::Bytes last_summary;
+  FrameSeq next_seq;         ///< Behind everything lost; 0 if there is no segment.
+  bool lost_end = false;     ///< The last segment is missing or has no header.
+  base::Bytes last_summary;  ///< Of the frame before next_seq; empty if it is not known.
 };
 
 /// Reads the log in `directory` without writing. Segments without a seal are read past the page

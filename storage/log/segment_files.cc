@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "storage/log/segment_reader.h"
+
 namespace synod::storage {
 namespace {
 
@@ -22,13 +24,12 @@ Status fill_with_zeros(File& file, std::uint64_t begin, std::uint64_t end) {
 }
 
 Status copy_range(const File& from, File& to, std::uint64_t end) {
-  base::Bytes buffer(std::min(kStepBytes, end), '\0');
-  for (std::uint64_t at = 0; at < end;) {
-    const std::uint64_t step = std::min<std::uint64_t>(buffer.size(), end - at);
-    SYNOD_ASSIGN_OR_RETURN(const std::size_t got, from.read_at(at, buffer.data(), step));
-    if (got == 0) break;  // The rest is padding that a truncated file lacks.
-    SYNOD_RETURN_IF_ERROR(to.write_at(at, base::BytesView(buffer).substr(0, got)));
-    at += got;
+  SYNOD_ASSIGN_OR_RETURN(const std::uint64_t size, from.size());
+  SegmentWindow window(from, size);
+  end = std::min(end, size);  // The rest is padding that a truncated file lacks.
+  for (std::uint64_t at = 0; at < end; at += kStepBytes) {
+    const std::uint64_t step = std::min(kStepBytes, end - at);
+    SYNOD_RETURN_IF_ERROR(to.write_at(at, window.view(at, step)));
   }
   return Status();
 }

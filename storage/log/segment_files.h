@@ -18,7 +18,8 @@ namespace synod::storage {
 [[nodiscard]] base::Status write_segment_header(File& file, const SegmentHeader& header);
 
 /// Replaces a segment by a copy of its first `end_offset` bytes, zeros behind: the way to make
-/// frames durable that were read through a page cache that cannot be trusted (G5).
+/// frames durable that were read through a page cache that cannot be trusted (G5). What cannot be
+/// read becomes bytes that no frame consists of.
 [[nodiscard]] base::Status copy_segment(FileSystem& files, const std::string& directory,
                                         const std::string& path, const SegmentHeader& header,
                                         std::uint64_t end_offset);

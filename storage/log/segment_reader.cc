@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/crc32c.h"
+#include "base/plant.h"
 #include "base/text.h"
 
 namespace synod::storage {
@@ -96,6 +97,7 @@ Status SegmentScanner::run() {
             payload.substr(head_.payload_bytes() - head_.body_bytes, head_.body_bytes);
         SYNOD_RETURN_IF_ERROR(frame_({next_, summary, body}));
         last_summary_ = summary;
+        last_frame_ = next_;
         offset_ += frame_disk_bytes(head_.payload_bytes());
         next_ = next_.next();
         ++frames_;
@@ -203,6 +205,7 @@ void SegmentScanner::on_bad_frame() {
 /// R3. With an unreadable head the frame reaches as far as its tags do. Also decides "end of the
 /// log" (nothing there at all), which on_bad_head tells apart by torn_.
 bool SegmentScanner::is_torn(std::uint64_t begin, std::uint64_t frame_end, bool head_known) {
+  if (SYNOD_PLANT("torn_is_every_bad_tail")) return true;
   const std::uint64_t end = area_end();
   const std::uint32_t tag = frame_tag(info_.header.epoch, next_);
   bool missing_sector =

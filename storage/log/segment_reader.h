@@ -71,6 +71,8 @@ class SegmentScanner {
   [[nodiscard]] std::uint64_t end_offset() const { return offset_; }
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
   [[nodiscard]] bool torn() const { return torn_; }
+  /// The last good frame. REQUIRES: frames() > 0.
+  [[nodiscard]] FrameSeq last_frame() const { return last_frame_; }
   [[nodiscard]] const base::Bytes& last_summary() const { return last_summary_; }
 
  private:
@@ -99,6 +101,7 @@ class SegmentScanner {
   FrameHead head_;       ///< Of the frame at offset_, when its head is good.
   base::Bytes payload_;  ///< Its payload without tags; reused.
   bool meta_good_ = false;
+  FrameSeq last_frame_;
   base::Bytes last_summary_;
 };
 

@@ -32,8 +32,8 @@ struct ClosedSegment {
 /// What the log needs to know to go on behind recovered segments.
 struct LogStart {
   std::vector<ClosedSegment> closed;
-  SegmentHeader header;  ///< Of the segment to create.
-  base::Bytes last_summary;
+  SegmentHeader header;      ///< Of the segment to create.
+  base::Bytes last_summary;  ///< Of the frame before the new segment; empty if it is not known.
   FrameSeq first_seq;
 };
 
@@ -55,7 +55,7 @@ class SegmentedLogImpl final : public SegmentedLog {
         next_seq_(start.header.first_seq),
         first_seq_(start.first_seq),
         previous_summary_(std::move(start.last_summary)),
-        has_previous_(first_seq_ < next_seq_) {}
+        has_previous_(!previous_summary_.empty()) {}
 
   /// Makes `header` the active segment under its name.
   Status start(const SegmentHeader& header);
@@ -315,8 +315,10 @@ Status remove_unfinished(FileSystem& files, const std::string& directory) {
 Status make_durable(FileSystem& files, const std::string& directory,
                     const RecoveredSegment& segment) {
   if (!segment.read_from_medium) {
+    // A copy without the damaged bytes would hide the damage from the next open (G6).
+    const bool whole = segment.damaged || segment.info.seal_state != SectorState::kZero;
     return copy_segment(files, directory, segment.info.path, segment.info.header,
-                        segment.end_offset);
+                        whole ? segment.info.header.file_bytes : segment.end_offset);
   }
   SYNOD_ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
                          files.open(segment.info.path, OpenMode::kReadWrite));
@@ -331,12 +333,17 @@ Status seal_recovered(FileSystem& files, const RecoveredSegment& segment) {
 
 /// The header of the segment this process starts (G4). A last segment without frames is replaced
 /// under its own number, so that restarts in a row do not pile up segments.
-SegmentHeader next_header(std::vector<RecoveredSegment>& segments, FrameSeq next_seq,
-                          const LogIdentity& identity, const LogOptions& options,
-                          base::Random& random) {
+SegmentHeader next_header(RecoveredLog& recovered, FrameSeq next_seq, const LogIdentity& identity,
+                          const LogOptions& options, base::Random& random) {
+  std::vector<RecoveredSegment>& segments = recovered.segments;
   SegmentHeader header;
   header.number = 1;
-  if (!segments.empty()) {
+  if (recovered.lost_end) {
+    // The number of the lost segment stays free: the hole is what the next open finds (G6).
+    const std::uint64_t good = segments.empty() ? 0 : segments.back().info.number + 1;
+    const std::uint64_t bad = recovered.unusable.empty() ? 0 : recovered.unusable.back().number;
+    header.number = std::max(good, bad) + 1;
+  } else if (!segments.empty()) {
     header.number = segments.back().info.number + 1;
     if (segments.back().empty()) {
       header.number = segments.back().info.number;
@@ -354,16 +361,21 @@ SegmentHeader next_header(std::vector<RecoveredSegment>& segments, FrameSeq next
   return header;
 }
 
-LogStart make_start(const std::vector<RecoveredSegment>& segments, const SegmentHeader& header,
-                    base::Bytes last_summary) {
+LogStart make_start(RecoveredLog& recovered, const SegmentHeader& header) {
+  const std::vector<RecoveredSegment>& segments = recovered.segments;
   LogStart start;
   start.header = header;
   start.first_seq = segments.empty() ? header.first_seq : segments.front().info.header.first_seq;
-  start.last_summary = std::move(last_summary);
+  start.last_summary = std::move(recovered.last_summary);
   for (const RecoveredSegment& segment : segments) {
     start.closed.push_back(
         {segment.info.path, segment.info.number, segment.last, segment.info.header.file_bytes});
   }
+  for (const UnusableSegment& segment : recovered.unusable) {
+    start.closed.push_back({segment.path, segment.number, segment.last, segment.file_size});
+  }
+  std::sort(start.closed.begin(), start.closed.end(),
+            [](const ClosedSegment& a, const ClosedSegment& b) { return a.number < b.number; });
   return start;
 }
 
@@ -391,20 +403,22 @@ Result<OpenedLog> open_segmented_log(FileSystem& files, const std::string& direc
   SYNOD_ASSIGN_OR_RETURN(RecoveredLog recovered, recover_log(files, directory, &identity, frame));
   OpenedLog opened;
   opened.recovery = std::move(recovered.report);
-  if (!opened.recovery.damages.empty()) return opened;
+  if (!opened.recovery.damages.empty() && options.damage == DamagePolicy::kRefuse) return opened;
   if (opened.recovery.torn_tail) {
     base::log_warning("storage", base::concat(directory, ": dropped an unacknowledged last frame"));
   }
   SYNOD_RETURN_IF_ERROR(remove_unfinished(files, directory));
   std::vector<RecoveredSegment>& segments = recovered.segments;
-  const FrameSeq next_seq = segments.empty() ? first_seq_if_empty : recovered.next_seq;
-  const SegmentHeader header = next_header(segments, next_seq, identity, options, random);
+  // Without its end the log does not know how far it went; the owner may.
+  const bool knows_end = !segments.empty() && !recovered.lost_end;
+  const FrameSeq next_seq =
+      knows_end ? recovered.next_seq : std::max(first_seq_if_empty, recovered.next_seq);
+  const SegmentHeader header = next_header(recovered, next_seq, identity, options, random);
   for (const RecoveredSegment& segment : segments) {
     if (!segment.sealed()) SYNOD_RETURN_IF_ERROR(make_durable(files, directory, segment));
   }
-  auto log = std::make_unique<SegmentedLogImpl>(
-      files, directory, options, random,
-      make_start(segments, header, std::move(recovered.last_summary)));
+  auto log = std::make_unique<SegmentedLogImpl>(files, directory, options, random,
+                                                make_start(recovered, header));
   SYNOD_RETURN_IF_ERROR(log->start(header));
   for (const RecoveredSegment& segment : segments) {
     if (!segment.sealed()) SYNOD_RETURN_IF_ERROR(seal_recovered(files, segment));

@@ -20,12 +20,22 @@ namespace synod::storage {
 /// Position of a frame; consecutive from 1, so that a missing frame is noticed.
 using FrameSeq = base::StrongId<struct FrameSeqTag, std::uint64_t>;
 
+/// Numbers kept free where an unknown number of frames is lost: more than fit into any segment.
+inline constexpr std::uint64_t kLostFrames = std::uint64_t{1} << 32;
+
 /// 16 random bytes that say whose log this is; stored in every segment header.
 using LogIdentity = std::array<char, 16>;
+
+/// What open does about frames that cannot be read.
+enum class DamagePolicy : std::uint8_t {
+  kRefuse,  ///< Writes nothing and returns no log.
+  kReport,  ///< Goes on behind the damage; every later open reports it again (G6).
+};
 
 struct LogOptions {
   std::uint64_t segment_bytes = 64U << 20;    ///< A segment is zero-filled to this before use.
   std::uint64_t frame_bytes_max = 64U << 20;  ///< A larger body is refused with kLimitExceeded.
+  DamagePolicy damage = DamagePolicy::kRefuse;
 };
 
 /// One frame as recovery found it. `summary` and `body` are the owner's; they live only during the
@@ -63,6 +73,9 @@ struct LogRecovery {
 ///   G3  Sequence numbers are consecutive; a gap is damage, never silence.
 ///   G4  Every process starts a new segment, so bytes behind the last good frame stay dead.
 ///   G5  Frames read at open are made durable again before the first append is acknowledged.
+///   G6  Under kReport the numbers of lost frames are never given out again, so the gap is found by
+///       every open until the segments around it are deleted. Where nobody knows how many frames
+///       are lost, 2^32 numbers stay free for them.
 ///
 /// Threads: `append`, `sync` and `delete_before` on one thread; `prepare_segment` may run on
 /// another. Failure: any write or sync error poisons the log (every later call returns it); the
@@ -98,9 +111,10 @@ struct OpenedLog {
 };
 
 /// Opens the log in `directory` (created if absent), calls `frame` for every good frame in order,
-/// then starts a new segment. With damage nothing is written and `log` is null: the owner decides
-/// (standalone refuses to start, a replica asks its peers). `first_seq_if_empty` numbers the first
-/// frame of an empty log.
+/// then starts a new segment. With damage and DamagePolicy::kRefuse nothing is written and `log` is
+/// null; under kReport the good frames are made durable and the log goes on: a frame lies before or
+/// behind a damage as its number does. `first_seq_if_empty` numbers the first frame of an empty
+/// log, and is the least number of the next one if the end of the log is lost.
 /// kCorruption: a header of another log, version or identity.
 [[nodiscard]] base::Result<OpenedLog> open_segmented_log(
     FileSystem& files, const std::string& directory, const LogIdentity& identity,
