@@ -8,13 +8,24 @@
 #include "base/plant.h"
 
 namespace synod::consensus {
+namespace {
+
+/// The last slot that every replica of the newest configuration knows to be decided.
+Slot decided_before(const Chain& chain) { return before(chain.current().first); }
+
+}  // namespace
 
 Acceptor::Acceptor(const RecoveredState& state)
-    : log_(state.base), promised_(state.promised), commit_(state.base) {
+    : log_(state.base),
+      promised_(std::max(state.promised, null_ballot(state.chain.current().id))),
+      commit_(state.base),
+      unknown_tail_(state.unknown_tail) {
   Slot known = state.base;  // the last slot before the first that is unknown
   bool is_whole = true;
   for (const RecoveredSlot& found : state.slots) {
     if (found.slot <= state.base) continue;
+    SYNOD_ASSERT(!found.entry || found.ballot.config >= state.chain.governing(found.slot).id,
+                 "C1: recovery leaves out what is void");
     SYNOD_ASSERT(found.ballot <= promised_ || !found.entry, "A2: recovery lost a promise");
     if (found.entry) {
       log_.put(found.slot, found.ballot, *found.entry, Ticket());
@@ -33,7 +44,8 @@ Acceptor::Acceptor(const RecoveredState& state)
       known = slot;
     }
   }
-  commit_ = std::max({log_.base(), state.applied, std::min(state.commit_hint, known)});
+  decided_at_start_ = std::max(state.commit_hint, decided_before(state.chain));
+  commit_ = std::max({log_.base(), state.applied, std::min(decided_at_start_, known)});
   through_ = commit_;
   durable_ = commit_;
   learned_ = commit_;
@@ -61,7 +73,8 @@ ReportedSlot Acceptor::report(Slot slot) const {
 std::vector<Promise> Acceptor::promise(Slot candidate_commit, std::size_t part_bytes) const {
   const Slot low = std::max(candidate_commit, log_.base());
   std::vector<Promise> parts;
-  Promise part{promised_, commit_, log_.base(), candidate_commit, kOpenEnd, {}};
+  const Slot commit = announced_commit();
+  Promise part{promised_, commit, log_.base(), candidate_commit, kOpenEnd, {}, std::nullopt};
   std::size_t bytes = 0;
   for (Slot slot = low.next(); slot <= log_.last(); slot = slot.next()) {
     ReportedSlot reported = report(slot);
@@ -69,12 +82,13 @@ std::vector<Promise> Acceptor::promise(Slot candidate_commit, std::size_t part_b
     if (bytes > 0 && bytes + size > part_bytes) {
       part.covers_to = before(slot);
       parts.push_back(std::exchange(
-          part, Promise{promised_, commit_, log_.base(), before(slot), kOpenEnd, {}}));
+          part, Promise{promised_, commit, log_.base(), before(slot), kOpenEnd, {}, std::nullopt}));
       bytes = 0;
     }
     bytes += size;
     part.slots.push_back(std::move(reported));
   }
+  part.unknown_tail = unknown_tail_;
   parts.push_back(std::move(part));
   return parts;
 }
@@ -82,11 +96,15 @@ std::vector<Promise> Acceptor::promise(Slot candidate_commit, std::size_t part_b
 bool Acceptor::is_conflict(Slot slot, const Entry& entry) const {
   const SlotLog::Record* record = log_.find(slot);
   if (record == nullptr || !record->entry) return false;
-  if (slot <= commit_) return !record->entry->same_value(entry);
-  // Whoever learns has accepted nothing else in the ballot of its own that it learns in.
-  const bool same_ballot = record->ballot == promised_ && !record->entry->same_value(entry);
-  const bool same_origin = record->entry->origin == entry.origin && record->entry->crc != entry.crc;
-  return same_ballot || same_origin;
+  if (slot <= learned()) return !record->entry->same_value(entry);
+  return record->entry->origin == entry.origin && record->entry->crc != entry.crc;
+}
+
+/// Another value stands here in the very ballot that an entry would be written in.
+bool Acceptor::is_taken(Slot slot, const Entry& entry) const {
+  const SlotLog::Record* record = log_.find(slot);
+  return slot > commit_ && record != nullptr && record->entry && record->ballot == promised_ &&
+         !record->entry->same_value(entry);
 }
 
 Acceptor::Verdict Acceptor::accept(const Accept& accept) {
@@ -95,6 +113,7 @@ Acceptor::Verdict Acceptor::accept(const Accept& accept) {
   Slot slot = accept.first;
   for (const Entry& entry : accept.entries) {
     if (!is_intact(entry) || is_conflict(slot, entry)) return Verdict::kConflict;
+    if (is_taken(slot, entry)) return Verdict::kConflict;
     slot = slot.next();
   }
   slot = accept.first;
@@ -114,7 +133,8 @@ Acceptor::Verdict Acceptor::accept(const Accept& accept) {
 
 Slot Acceptor::propose(const Entry& entry) {
   const Slot slot = through_.next();
-  SYNOD_ASSERT(!is_conflict(slot, entry), "P2: one value for each ballot and slot");
+  SYNOD_ASSERT(!is_conflict(slot, entry) && !is_taken(slot, entry),
+               "P2: one value for each ballot and slot");
   write(slot, promised_, entry);
   through_ = slot;
   check();
@@ -127,6 +147,8 @@ Acceptor::Verdict Acceptor::learn(Slot first, const std::vector<Entry>& entries)
   Slot slot = first;
   for (const Entry& entry : entries) {
     if (!is_intact(entry) || is_conflict(slot, entry)) return Verdict::kConflict;
+    if (is_taken(slot, entry)) return Verdict::kOutbid;
+    if (slot > commit_ && entry.kind == EntryKind::kStopSign) break;
     slot = slot.next();
   }
   slot = first;
@@ -139,6 +161,7 @@ Acceptor::Verdict Acceptor::learn(Slot first, const std::vector<Entry>& entries)
       if (!has) write(slot, stamp, entry);
       learned_ = slot;
     }
+    if (slot > commit_ && entry.kind == EntryKind::kStopSign) break;
     slot = slot.next();
   }
   advance_learned();
@@ -153,9 +176,27 @@ void Acceptor::decide(Slot commit) {
 void Acceptor::raise_commit(Slot commit) {
   if (commit <= commit_) return;
   commit_ = commit;
+  skip_decided();
   through_ = std::max(through_, commit_);
   advance_durable();
   check();
+}
+
+/// Behind a hole that was filled the rest may be known already: as found at the start only. What
+/// was accepted since then is a late leader's perhaps, and not what had been decided.
+void Acceptor::skip_decided() {
+  while (commit_ < decided_at_start_) {
+    const SlotLog::Record* record = log_.find(commit_.next());
+    if (record == nullptr || !record->entry || record->ticket != Ticket()) break;
+    commit_ = commit_.next();
+  }
+}
+
+const Entry* Acceptor::decided(Slot slot) const {
+  const SlotLog::Record* record = log_.find(slot);
+  if (record == nullptr || !record->entry) return nullptr;
+  const bool was_decided = slot <= decided_at_start_ && record->ticket == Ticket();
+  return slot <= announced_commit() || was_decided ? &*record->entry : nullptr;
 }
 
 void Acceptor::write(Slot slot, const Ballot& ballot, const Entry& entry) {
@@ -168,14 +209,41 @@ void Acceptor::write(Slot slot, const Ballot& ballot, const Entry& entry) {
   staged_.push_back(SlotRecord{slot, ballot, entry, is_restamp});
 }
 
-void Acceptor::install_snapshot(Slot slot) {
+void Acceptor::enter_configuration(Slot stop, const Chain& chain) {
+  SYNOD_ASSERT(chain.current().first == stop.next(), "C1: a configuration begins behind a stop");
+  SYNOD_ASSERT(commit_ == stop && durable_ >= stop, "C1: the end is decided and safe here");
+  staged_chain_ = chain;
+  enter(null_ballot(chain.current().id));
+  // What the damaged end held of the configuration that ended is void, or decided and here.
+  if (unknown_tail_ && unknown_tail_->config < chain.current().id) end_unknown_tail();
+  if (!SYNOD_PLANT("void_slots_return")) log_.drop_after(stop);
+}
+
+void Acceptor::drop_void(const Chain& chain) {
+  for (Slot slot = log_.base().next(); slot <= log_.last(); slot = slot.next()) {
+    if (log_.find(slot)->ballot.config >= chain.governing(slot).id) continue;
+    if (slot > commit_) return log_.drop_after(before(slot));
+  }
+}
+
+void Acceptor::end_unknown_tail() {
+  SYNOD_ASSERT(unknown_tail_.has_value(), "A8: only a damaged end becomes known again");
+  if (tail_end_ticket_) return;
+  is_tail_end_staged_ = true;
+  tail_end_ticket_ = issued_.next();
+}
+
+void Acceptor::install_snapshot(Slot slot, const Chain& chain) {
   if (slot <= log_.base()) return;
   const bool wipes = SYNOD_PLANT("snapshot_wipes") && slot >= commit_;
   log_.drop_through(slot);
   if (wipes) log_ = SlotLog(slot);
   commit_ = std::max(commit_, slot);
+  skip_decided();
+  drop_void(chain);
+  if (unknown_tail_ && unknown_tail_->config < chain.current().id) end_unknown_tail();
+  through_ = std::clamp(through_, commit_, std::max(commit_, log_.last()));
   if (wipes) through_ = commit_;
-  through_ = std::max(through_, commit_);
   learned_ = std::max(learned_, commit_);
   durable_ = std::max(durable_, slot);
   advance_durable();
@@ -188,11 +256,18 @@ void Acceptor::trim(Slot slot) {
 }
 
 std::optional<Persist> Acceptor::take_persist() {
-  if (staged_.empty() && !is_promise_staged_) return std::nullopt;
+  if (staged_.empty() && !is_promise_staged_ && !staged_chain_ && !is_tail_end_staged_) {
+    return std::nullopt;
+  }
   issued_ = issued_.next();
   const Ballot promised = SYNOD_PLANT("promise_lost") ? log_.last_ballot() : promised_;
-  Persist persist{issued_, promised, is_promise_staged_, std::min(commit_, durable_),
-                  std::exchange(staged_, {})};
+  Persist persist{issued_,
+                  promised,
+                  is_promise_staged_,
+                  std::min(commit_, durable_),
+                  std::exchange(staged_, {}),
+                  std::exchange(staged_chain_, std::nullopt),
+                  std::exchange(is_tail_end_staged_, false)};
   is_promise_staged_ = false;
   return persist;
 }
@@ -200,6 +275,7 @@ std::optional<Persist> Acceptor::take_persist() {
 void Acceptor::persisted(Ticket ticket) {
   SYNOD_ASSERT(ticket > completed_ && ticket <= issued_, "D3: frames complete in order");
   completed_ = ticket;
+  if (tail_end_ticket_ && *tail_end_ticket_ <= completed_) unknown_tail_.reset();
   advance_durable();
   advance_learned();
 }

@@ -34,7 +34,9 @@ void Election::restart_timer(Instant now) {
   deadline_ = now + Instant(unit + unit / 2 * rank + spread);
 }
 
-void Election::observe(const Ballot& ballot) { round_seen_ = std::max(round_seen_, ballot.round); }
+void Election::observe(const Ballot& ballot) {
+  if (ballot.round <= kRoundMax) round_seen_ = std::max(round_seen_, ballot.round);
+}
 
 Ballot Election::next_ballot(ConfigId config, ReplicaId self) const {
   SYNOD_ASSERT(self != ReplicaId(), "P1: replica ids begin at 1");

@@ -8,9 +8,9 @@
 
 namespace synod::consensus {
 
-std::vector<Delivery> Learner::deliver(const Acceptor& acceptor) {
+std::vector<Delivery> Learner::deliver(const Acceptor& acceptor, Slot limit) {
   std::vector<Delivery> deliveries;
-  const Slot limit = std::min(acceptor.commit(), acceptor.durable());
+  limit = std::min({limit, acceptor.commit(), acceptor.durable()});
   while (delivered_ < limit) {
     const Slot slot = delivered_.next();
     const SlotLog::Record* record = acceptor.log().find(slot);
@@ -40,9 +40,11 @@ void Learner::on_applied(Slot slot) {
 
 void Learner::install_snapshot(Slot slot, const Ballot& fence) {
   SYNOD_ASSERT(slot > applied_, "L3: a snapshot does not take the state back");
-  SYNOD_ASSERT(fence >= fence_ || SYNOD_PLANT("fence_is_last"), "L4: the fence never decreases");
   applied_ = slot;
-  delivered_ = std::max(delivered_, slot);
+  // What was handed over behind the snapshot is on its way, and its barriers count already.
+  if (slot < delivered_) return;
+  SYNOD_ASSERT(fence >= fence_ || SYNOD_PLANT("fence_is_last"), "L4: the fence never decreases");
+  delivered_ = slot;
   fence_ = fence;
 }
 

@@ -29,8 +29,8 @@ class Learner {
   Learner(Slot applied, const Ballot& fence)
       : delivered_(applied), applied_(applied), fence_(fence) {}
 
-  /// What became decided and durable since the last call.
-  std::vector<Delivery> deliver(const Acceptor& acceptor);
+  /// What became decided and durable since the last call, up to `limit`.
+  std::vector<Delivery> deliver(const Acceptor& acceptor, Slot limit = kOpenEnd);
   /// The state machine executed up to `slot`. REQUIRES: handed over before.
   void on_applied(Slot slot);
   /// The state now is a snapshot of `slot`, made with this fence.

@@ -10,9 +10,21 @@
 
 namespace synod::consensus {
 
-void Guard::arm(ReplicaId holder, Instant now) {
-  holder_ = holder;
+bool Guard::refuses(ReplicaId candidate, Instant now, const std::optional<Ballot>& token) const {
+  if (now < nobody_until_) return true;
+  const bool is_holder = ballot_.owner == candidate;
+  const bool is_token = token && (token == ballot_ || SYNOD_PLANT("token_of_any_ballot"));
+  return now < until_ && !is_holder && !is_token;
+}
+
+void Guard::arm(const Ballot& ballot, Instant now) {
+  if (SYNOD_PLANT("restart_guard_replaced")) nobody_until_ = Instant();
+  ballot_ = ballot;
   until_ = std::max(until_, now + length_);
+}
+
+void Lease::revoke() {
+  if (!SYNOD_PLANT("lease_survives_transfer")) is_revoked_ = true;
 }
 
 Lease::Lease(const Configuration& configuration, ReplicaId self)

@@ -11,22 +11,28 @@ namespace synod::consensus {
 
 /// What a voter does for the leader it hears: for one guard length it promises nobody else.
 ///
-/// Owned by Replica; armed whatever the read mode, and from the start of every process, which may
-/// have forgotten whom it guarded.
+/// Owned by Replica; armed whatever the read mode. A process that starts may have forgotten whom it
+/// guarded, and even that it had promised that one's ballot (an acknowledgement of a heartbeat
+/// waits for no disk). So it begins with a guard against everybody, which nothing shortens, renames
+/// or passes: a late heartbeat of a deposed leader must not open the door to that leader.
 class Guard {
  public:
   /// Armed against everybody until now + length.
-  Guard(Instant length, Instant now) : length_(length), until_(now + length) {}
+  Guard(Instant length, Instant now) : length_(length), nobody_until_(now + length) {}
 
-  void arm(ReplicaId holder, Instant now);
-  [[nodiscard]] bool refuses(ReplicaId candidate, Instant now) const {
-    return now < until_ && holder_ != candidate;
-  }
+  /// The owner of `ballot` was heard.
+  void arm(const Ballot& ballot, Instant now);
+  /// `token`: of a transfer, from the leader of the ballot it names.
+  [[nodiscard]] bool refuses(ReplicaId candidate, Instant now,
+                             const std::optional<Ballot>& token = std::nullopt) const;
+  /// Of the configuration that was entered; what is armed stays armed.
+  void set_length(Instant length) { length_ = length; }
 
  private:
   Instant length_;
-  Instant until_;
-  std::optional<ReplicaId> holder_;
+  Instant nobody_until_;  ///< Since the start.
+  Instant until_{};
+  Ballot ballot_;  ///< Whose leader is guarded.
 };
 
 /// The right of one leadership to answer reads by itself while a majority guards it.
@@ -47,7 +53,8 @@ class Lease {
   /// A voter armed its guard on receiving the heartbeat of this sequence.
   void on_acknowledged(ReplicaId from, LeaseSequence sequence, Instant now);
   [[nodiscard]] bool is_held(Instant now) const { return !is_revoked_ && now < until_; }
-  void revoke() { is_revoked_ = true; }
+  /// For the rest of the ballot: somebody may promise another in spite of its guard.
+  void revoke();
 
  private:
   struct Round {

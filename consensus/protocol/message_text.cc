@@ -58,12 +58,14 @@ struct Text {
                   " last=", text(m.last));
   }
   std::string operator()(const Prepare& m) const {
-    return concat("Prepare ballot=", to_string(m.ballot), " commit=", text(m.commit));
+    return concat("Prepare ballot=", to_string(m.ballot), " commit=", text(m.commit),
+                  m.token ? concat(" token=", to_string(*m.token)) : std::string());
   }
   std::string operator()(const Promise& m) const {
-    return concat("Promise ballot=", to_string(m.ballot), " commit=", text(m.commit),
-                  " base=", text(m.base), " covers=(", text(m.covers_after), ",", text(m.covers_to),
-                  "] slots=", text(m.slots));
+    return concat(
+        "Promise ballot=", to_string(m.ballot), " commit=", text(m.commit), " base=", text(m.base),
+        " covers=(", text(m.covers_after), ",", text(m.covers_to), "] slots=", text(m.slots),
+        m.unknown_tail ? concat(" unknown_tail=", to_string(*m.unknown_tail)) : std::string());
   }
   std::string operator()(const Nack& m) const {
     return concat("Nack refused=", to_string(m.refused), " promised=", to_string(m.promised),
@@ -95,8 +97,31 @@ struct Text {
   std::string operator()(const Commit& m) const {
     return concat("Commit ballot=", to_string(m.ballot), " commit=", text(m.commit));
   }
+  std::string operator()(const Transfer& m) const {
+    return concat("Transfer ballot=", to_string(m.ballot));
+  }
+  std::string operator()(const Hello& m) const {
+    return concat("Hello", m.answers == ProcessId() ? "" : " answers",
+                  " promised=", to_string(m.promised), " commit=", text(m.commit),
+                  " last=", text(m.last),
+                  m.leads ? concat(" leads=", to_string(*m.leads)) : std::string());
+  }
   std::string operator()(const SnapshotOffer& m) const {
-    return concat("SnapshotOffer ballot=", to_string(m.ballot), " slot=", text(m.slot));
+    return concat("SnapshotOffer slot=", text(m.manifest.slot), " files=", m.manifest.files.size());
+  }
+  std::string operator()(const SnapshotFetch& m) const {
+    return concat("SnapshotFetch file=", m.file, " offset=", m.offset, " bytes=", m.bytes);
+  }
+  std::string operator()(const SnapshotData& m) const {
+    return concat("SnapshotData file=", m.file, " offset=", m.offset, " bytes=", m.bytes.size(),
+                  m.is_gone ? " gone" : "");
+  }
+  std::string operator()(const SnapshotDone& m) const {
+    return concat("SnapshotDone installed=", m.is_installed ? "yes" : "no");
+  }
+  std::string operator()(const Introduction& m) const {
+    return m.record ? concat("Introduction cluster=", m.record->cluster.value())
+                    : std::string("Introduction blank");
   }
   std::string operator()(const ReadIndexRequest&) const { return "ReadIndexRequest"; }
   std::string operator()(const ReadIndexReply& m) const {

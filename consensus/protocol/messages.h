@@ -13,6 +13,18 @@
 // which forgets one does not compile.
 namespace synod::consensus {
 
+/// Sent when a process starts or a connection opens, and as the answer to one. Shows laggards,
+/// wrong disks and new processes.
+struct Hello {
+  ProcessId answers;  ///< The process whose Hello this answers; 0: it is a question.
+  Ballot promised;
+  Slot commit;
+  Slot base;
+  Slot last;
+  std::optional<Ballot> leads;  ///< The ballot in which the sender is established.
+  std::uint64_t superblock_version = 0;
+};
+
 struct PreVote {
   RequestId probe;
   Ballot ballot;  ///< The one it would use.
@@ -33,6 +45,7 @@ struct PreVoteReply {
 struct Prepare {
   Ballot ballot;
   Slot commit;
+  std::optional<Ballot> token;  ///< Of a transfer: the ballot whose guard it may pass.
 };
 
 /// One slot as an acceptor reports it. Without an entry it is unknown and `ballot` is the bound.
@@ -50,6 +63,8 @@ struct Promise {
   Slot covers_after;
   Slot covers_to;  ///< kOpenEnd in the last part.
   std::vector<ReportedSlot> slots;
+  /// In the last part: what is behind the last slot may have been lost, in at most this ballot.
+  std::optional<Ballot> unknown_tail;
 };
 
 enum class NackReason : std::uint8_t {
@@ -78,6 +93,7 @@ struct Entries {
   std::vector<Entry> entries;
   Slot commit;
   Slot base;  ///< If the slots asked for are at or below it, only a snapshot has them.
+  Ballot promised;
 };
 
 struct Accept {
@@ -111,10 +127,9 @@ struct Commit {
   Slot commit;
 };
 
-/// The log of the leader no longer reaches back to what the follower needs: pull a snapshot.
-struct SnapshotOffer {
+/// Hand over: the target prepares at once, with this ballot as its token.
+struct Transfer {
   Ballot ballot;
-  Slot slot;  ///< The snapshot holds everything up to here, perhaps more.
 };
 
 struct ReadIndexRequest {
@@ -126,15 +141,57 @@ struct ReadIndexReply {
   std::optional<Slot> index;  ///< None: this replica cannot tell.
 };
 
+/// The sender's log no longer reaches back to what the receiver needs: pull this snapshot.
+struct SnapshotOffer {
+  SnapshotManifest manifest;
+};
+
+struct SnapshotFetch {
+  RequestId id;
+  SnapshotId snapshot;
+  std::uint32_t file = 0;  ///< Index in the manifest.
+  std::uint64_t offset = 0;
+  std::uint32_t bytes = 0;  ///< At most this many.
+};
+
+struct SnapshotData {
+  RequestId id;
+  SnapshotId snapshot;
+  std::uint32_t file = 0;
+  std::uint64_t offset = 0;
+  bool is_gone = false;  ///< The sender no longer has this snapshot.
+  base::Bytes bytes;
+};
+
+/// The receiver needs it no longer: it has installed the snapshot, or given up.
+struct SnapshotDone {
+  SnapshotId snapshot;
+  bool is_installed = false;
+};
+
+/// What a formed group is; the answer to a replica without memory, and how a group forms.
+struct ClusterRecord {
+  ClusterId cluster;
+  Chain chain;
+};
+
+/// A replica without a record says who it would be; one with a record shows it.
+struct Introduction {
+  std::optional<ClusterRecord> record;  ///< None: blank.
+  Incarnation asked_by{};               ///< Whose question this answers; 0: it is a question.
+};
+
 using Message =
-    std::variant<PreVote, PreVoteReply, Prepare, Promise, Nack, Fetch, Entries, Accept, Accepted,
-                 Heartbeat, Commit, SnapshotOffer, ReadIndexRequest, ReadIndexReply>;
+    std::variant<Hello, PreVote, PreVoteReply, Prepare, Promise, Nack, Fetch, Entries, Accept,
+                 Accepted, Heartbeat, Commit, Transfer, ReadIndexRequest, ReadIndexReply,
+                 SnapshotOffer, SnapshotFetch, SnapshotData, SnapshotDone, Introduction>;
 
 /// A message with the part of its header that the protocol looks at.
 struct Envelope {
   Member from;
+  ProcessId process;  ///< Of the sender.
   ReplicaId to;
-  ConfigId config;
+  ConfigId config;  ///< The newest the sender has entered, durably; 0: it has none.
   Message message;
 };
 

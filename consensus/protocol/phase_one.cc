@@ -14,6 +14,7 @@ namespace {
 /// An acceptor's log has no holes, so neither has a part; and it stays within what it covers.
 bool is_well_formed(const Promise& part) {
   if (part.covers_after >= part.covers_to || part.base > part.commit) return false;
+  if (part.unknown_tail && part.covers_to != kOpenEnd) return false;
   Slot expected = std::max(part.covers_after, part.base).next();
   for (const ReportedSlot& reported : part.slots) {
     if (reported.slot != expected || reported.slot > part.covers_to) return false;
@@ -47,6 +48,7 @@ void PhaseOne::add(ReplicaId from, const Promise& part) {
     if (is_new || !reported.entry) continue;
     if (!place->second.entry || place->second.ballot < reported.ballot) place->second = reported;
   }
+  if (part.covers_to == kOpenEnd) answer.unknown_tail = part.unknown_tail;
   answer.is_complete = tiles(answer);
 }
 
@@ -65,29 +67,55 @@ bool PhaseOne::is_complete(ReplicaId from) const {
   return found != answers_.end() && found->second.is_complete;
 }
 
+/// What one complete answer says of a slot; none: it never had it.
+std::optional<ReportedSlot> PhaseOne::answer_about(Slot slot, const Answer& answer) {
+  const auto found = answer.slots.find(slot);
+  if (found != answer.slots.end()) return found->second;
+  if (!answer.unknown_tail || SYNOD_PLANT("unknown_tail_ignored")) return std::nullopt;
+  return ReportedSlot{slot, *answer.unknown_tail, std::nullopt};
+}
+
 PhaseOne::Choice PhaseOne::choose(Slot slot) const {
-  const ReportedSlot* best = nullptr;
+  const auto decided = decided_.find(slot);
+  if (decided != decided_.end()) return Choice{true, decided->second};
+  std::optional<ReportedSlot> best;
   Ballot bound;
   std::size_t certain = 0;
   for (const auto& [replica, answer] : answers_) {
     if (!answer.is_complete) continue;
-    const auto found = answer.slots.find(slot);
-    if (found != answer.slots.end() && !found->second.entry) {
+    const auto about = answer_about(slot, answer);
+    if (about && !about->entry) {
       if (SYNOD_PLANT("unknown_as_never_had")) ++certain;
-      bound = std::max(bound, found->second.ballot);
+      bound = std::max(bound, about->ballot);
       continue;
     }
     ++certain;
-    if (found == answer.slots.end()) continue;
-    const bool is_higher =
-        best == nullptr || (SYNOD_PLANT("pick_low") ? found->second.ballot < best->ballot
-                                                    : found->second.ballot > best->ballot);
-    if (is_higher) best = &found->second;
+    if (!about) continue;
+    const bool is_higher = !best || (SYNOD_PLANT("pick_low") ? about->ballot < best->ballot
+                                                             : about->ballot > best->ballot);
+    if (is_higher) best = about;
   }
-  const bool outbids = best != nullptr && best->ballot >= bound;
+  const bool outbids = best && best->ballot >= bound;
   const bool is_certain = certain >= configuration_.majority() || SYNOD_PLANT("any_known_ballot");
   if (!outbids && !is_certain) return Choice{};
-  return Choice{true, best == nullptr ? nullptr : &*best->entry};
+  return Choice{true, best ? best->entry : std::nullopt};
+}
+
+/// Behind the last slot anybody reports nothing can have been chosen, if a majority is certain.
+bool PhaseOne::is_end_certain(Slot last) const {
+  const Choice beyond = choose(last.next());
+  SYNOD_ASSERT(!beyond.entry, "P4: nobody reports a slot behind the last");
+  return beyond.is_decided;
+}
+
+Slot PhaseOne::last_reported() const {
+  Slot last = decided_.empty() ? commit_ : std::max(commit_, decided_.rbegin()->first);
+  for (const auto& [replica, answer] : answers_) {
+    if (answer.is_complete && !answer.slots.empty()) {
+      last = std::max(last, answer.slots.rbegin()->first);
+    }
+  }
+  return last;
 }
 
 Slot PhaseOne::commit_of(ReplicaId from) const {
@@ -99,7 +127,6 @@ Slot PhaseOne::commit_of(ReplicaId from) const {
 std::optional<PhaseOne::Adoption> PhaseOne::adopt() const {
   blocked_at_.reset();
   Adoption adoption{commit_, ballot_.owner, {}};
-  Slot last = commit_;
   std::size_t members = 0;
   for (const auto& [replica, answer] : answers_) {
     if (!answer.is_complete) continue;
@@ -109,20 +136,33 @@ std::optional<PhaseOne::Adoption> PhaseOne::adopt() const {
       adoption.commit_max = answer.commit;
       adoption.holder = replica;
     }
-    if (!answer.slots.empty()) last = std::max(last, answer.slots.rbegin()->first);
   }
   if (members < configuration_.majority()) return std::nullopt;
-  for (Slot slot = adoption.commit_max.next(); slot <= last; slot = slot.next()) {
-    const Choice choice = choose(slot);
-    if (!choice.is_decided) {
-      blocked_at_ = slot;
-      return std::nullopt;
-    }
-    const bool is_own = choice.entry == nullptr || SYNOD_PLANT("own_value");
-    adoption.entries.push_back(is_own ? make_entry(ballot_, EntryKind::kFill, {}) : *choice.entry);
+  if (adoption.commit_max < before(configuration_.first)) {
+    blocked_at_ = adoption.commit_max.next();
+    return std::nullopt;
   }
+  if (!choose_entries(adoption)) return std::nullopt;
   SYNOD_ASSERT(adoption.commit_max >= commit_, "P3: Cmax covers the candidate's own commit");
   return adoption;
+}
+
+bool PhaseOne::choose_entries(Adoption& adoption) const {
+  Slot last = std::max(last_reported(), adoption.commit_max);
+  if (!decided_.empty()) last = std::max(last, decided_.rbegin()->first);
+  Slot slot = adoption.commit_max.next();
+  for (; slot <= last; slot = slot.next()) {
+    const Choice choice = choose(slot);
+    if (!choice.is_decided) break;
+    const bool is_own = !choice.entry || SYNOD_PLANT("own_value");
+    adoption.entries.push_back(is_own ? make_entry(ballot_, EntryKind::kFill, {}) : *choice.entry);
+    // Nothing can have been chosen behind the end of the configuration.
+    const bool ends = adoption.entries.back().kind == EntryKind::kStopSign;
+    if (ends && !SYNOD_PLANT("adopted_past_stop")) return true;
+  }
+  if (slot > last && is_end_certain(last)) return true;
+  blocked_at_ = slot;
+  return false;
 }
 
 }  // namespace synod::consensus

@@ -17,7 +17,7 @@ Pipeline::Pipeline(Ballot ballot, Configuration configuration, Limits limits, In
   for (const Member& voter : configuration_.voters) {
     if (voter.id != ballot_.owner) followers_[voter.id].heard = now;
   }
-  for (const Member& learner : configuration_.learners) followers_[learner.id].is_voter = false;
+  set_learners(configuration_.learners);
 }
 
 void Pipeline::begin_behind(ReplicaId replica, Slot commit) {
@@ -91,6 +91,30 @@ bool Pipeline::has_quorum(Instant since) const {
   return heard >= configuration_.majority();
 }
 
+void Pipeline::set_learners(const std::vector<Member>& learners) {
+  std::erase_if(followers_, [&](const auto& follower) {
+    return !follower.second.is_voter &&
+           std::none_of(learners.begin(), learners.end(),
+                        [&](const Member& learner) { return learner.id == follower.first; });
+  });
+  for (const Member& learner : learners) {
+    const auto [place, is_new] = followers_.try_emplace(learner.id);
+    if (is_new) place->second.is_voter = false;
+  }
+}
+
+bool Pipeline::is_caught_up(ReplicaId replica, Slot last) const {
+  const auto found = followers_.find(replica);
+  return found != followers_.end() && found->second.is_voter && found->second.match == last;
+}
+
+std::optional<ReplicaId> Pipeline::caught_up(Slot last) const {
+  for (const auto& [id, follower] : followers_) {
+    if (is_caught_up(id, last)) return id;
+  }
+  return std::nullopt;
+}
+
 Accept Pipeline::next_accept(Follower& follower, const SlotLog& log, Slot last) const {
   Accept accept{ballot_, *follower.next, {}, Slot(), ReadSequence()};
   std::size_t bytes = 0;
@@ -108,14 +132,13 @@ Accept Pipeline::next_accept(Follower& follower, const SlotLog& log, Slot last) 
   return accept;
 }
 
-std::vector<Pipeline::Send> Pipeline::fill(const SlotLog& log, Slot last, Slot commit,
-                                           ReadSequence read) {
-  std::vector<Send> sends;
+Pipeline::Sends Pipeline::fill(const SlotLog& log, Slot last, Slot commit, ReadSequence read) {
+  Sends sends;
   for (auto& [id, follower] : followers_) {
     if (!follower.next) continue;
     if (*follower.next <= log.base()) {
       if (!std::exchange(follower.is_offered, true)) {
-        sends.push_back(Send{id, SnapshotOffer{ballot_, log.base()}});
+        sends.too_far_behind.push_back(id);
       }
       continue;
     }
@@ -125,7 +148,7 @@ std::vector<Pipeline::Send> Pipeline::fill(const SlotLog& log, Slot last, Slot c
       accept.commit = commit;
       accept.read_sequence = read;
       follower.commit_sent = commit;
-      sends.push_back(Send{id, std::move(accept)});
+      sends.messages.push_back(Send{id, std::move(accept)});
     }
     SYNOD_ASSERT(follower.in_flight.size() <= limits_.window_messages, "W1: the window holds");
   }

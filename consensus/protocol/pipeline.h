@@ -14,11 +14,12 @@ namespace synod::consensus {
 
 /// What limits memory and messages.
 struct Limits {
-  std::size_t window_bytes = 8 << 20;      ///< In flight to one follower.
-  std::size_t window_messages = 16;        ///< In flight to one follower.
-  std::size_t message_bytes = 1 << 20;     ///< Of one Accept, Entries or part of a Promise.
-  std::size_t undecided_bytes = 64 << 20;  ///< Proposed and not decided.
-  std::size_t reads = 100'000;             ///< Waiting for an index.
+  std::size_t window_bytes = 8 << 20;       ///< In flight to one follower.
+  std::size_t window_messages = 16;         ///< In flight to one follower.
+  std::size_t message_bytes = 1 << 20;      ///< Of one Accept, Entries or part of a Promise.
+  std::size_t unexecuted_bytes = 64 << 20;  ///< Proposed by a leader and not executed by it.
+  std::size_t command_bytes = 32 << 20;     ///< Of one command.
+  std::size_t reads = 100'000;              ///< Waiting for an index.
 };
 
 /// Phase 2 of one leader in one ballot: what each follower has, what it gets next, what is decided.
@@ -46,13 +47,22 @@ class Pipeline {
   [[nodiscard]] ReadSequence majority_read(ReadSequence own) const;
   /// True if a majority, the leader included, was heard since `since`.
   [[nodiscard]] bool has_quorum(Instant since) const;
+  /// Streams to these learners and to no others.
+  void set_learners(const std::vector<Member>& learners);
+  /// A voter that has acknowledged everything up to `last`; none if there is none.
+  [[nodiscard]] std::optional<ReplicaId> caught_up(Slot last) const;
+  [[nodiscard]] bool is_caught_up(ReplicaId replica, Slot last) const;
 
   struct Send {
     ReplicaId to;
     Message message;
   };
-  /// Accepts for everybody whose window is open; a SnapshotOffer for who needs slots the log lacks.
-  std::vector<Send> fill(const SlotLog& log, Slot last, Slot commit, ReadSequence read);
+  struct Sends {
+    std::vector<Send> messages;
+    std::vector<ReplicaId> too_far_behind;  ///< Need slots the log lacks; once in a heartbeat.
+  };
+  /// Accepts for everybody whose window is open.
+  Sends fill(const SlotLog& log, Slot last, Slot commit, ReadSequence read);
   /// Commit messages for those who have been sent an older one.
   std::vector<Send> announce(Slot commit);
   std::vector<Send> heartbeats(Slot commit, Slot last, ReadSequence read, LeaseSequence lease);

@@ -4,12 +4,14 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
 #include "consensus/protocol/acceptor.h"
+#include "consensus/protocol/configuration_history.h"
 #include "consensus/protocol/election.h"
 #include "consensus/protocol/learner.h"
 #include "consensus/protocol/lease.h"
@@ -17,6 +19,9 @@
 #include "consensus/protocol/phase_one.h"
 #include "consensus/protocol/pipeline.h"
 #include "consensus/protocol/read_index.h"
+#include "consensus/protocol/replica_io.h"
+#include "consensus/protocol/snapshot_pull.h"
+#include "consensus/protocol/snapshot_task.h"
 #include "consensus/protocol/types.h"
 
 namespace synod::consensus {
@@ -29,44 +34,6 @@ enum class Role : std::uint8_t {
   kLeading,
 };
 std::string_view role_name(Role role);
-
-struct Options {
-  Member self;
-  Configuration configuration;
-  Timing timing;
-  Limits limits;
-  bool reads_by_lease = false;  ///< Needs the clock assumption of docs/PROTOCOL.md section 9.
-};
-
-/// What one batch of inputs leads to. The caller writes `persist` as one frame, sends `send_now`
-/// at once, and each of `send_after_durable` when its ticket is durable.
-struct Output {
-  struct Deferred {
-    Ticket ticket;
-    Envelope envelope;
-  };
-  struct Read {
-    ReadContext context;
-    std::optional<Slot> index;  ///< None: failed, ask again elsewhere.
-  };
-  std::optional<Persist> persist;
-  std::vector<Envelope> send_now;
-  std::vector<Deferred> send_after_durable;
-  std::vector<Delivery> apply;
-  std::vector<Read> reads;
-  /// A snapshot of at least this slot is needed, and this replica has one.
-  std::optional<std::pair<ReplicaId, Slot>> snapshot_wanted;
-  /// What peers sent that cannot be right: one line each, for the log.
-  std::vector<std::string> complaints;
-};
-
-struct Proposed {
-  enum class Code : std::uint8_t { kTaken, kNotLeading, kBusy };
-  Code code = Code::kNotLeading;
-  Slot first;     ///< Taken: the commands have consecutive slots from here,
-  Ballot origin;  ///< and this origin. Another origin applied there: definitely not executed.
-  std::optional<ReplicaId> leader;
-};
 
 /// One member of a group: the roles of Multi-Paxos composed. Values in, values out.
 ///
@@ -92,17 +59,39 @@ class Replica {
   void applied(Slot slot);
   [[nodiscard]] Proposed propose(std::vector<base::Bytes> commands);
   void read(ReadContext context);
-  /// The state machine was replaced by a snapshot that contains `slot`; all of it is durable.
-  /// Does nothing if the state is there already.
-  void install_snapshot(Slot slot, const Ballot& fence);
+
+  /// Proposes the end of this configuration and the next one. Voters of the next are voters or
+  /// learners of this one. kBusy while another change or a transfer is under way.
+  [[nodiscard]] Proposed reconfigure(const NextConfiguration& next);
+  /// Adds or removes a learner; it takes part in no majority.
+  [[nodiscard]] Proposed change_learner(const Member& learner, bool is_added);
+  /// Begins to hand over to this voter; true if it was begun. Proposals are refused with kBusy
+  /// until it is done or has failed.
+  bool transfer(ReplicaId to);
+
+  /// The newest durable snapshot of the own state; at start too.
+  void snapshot_taken(const SnapshotManifest& manifest);
+  /// Answers BeginStaging: what is staged already, one for each file of the manifest.
+  void snapshot_begun(SnapshotId snapshot, const std::vector<StagedFile>& staged);
+  /// Answers ReadSnapshot; none: that snapshot is gone.
+  void snapshot_bytes(const ReadSnapshot& request, std::optional<base::Bytes> bytes);
+  /// The staging area failed: what was staged is worth nothing.
+  void snapshot_failed(SnapshotId snapshot);
+  /// The state machine was replaced by this image; all of it is durable, and so are the chain and
+  /// the base in the superblock. Does nothing if the state is there already.
+  void install_snapshot(const SnapshotManifest& label);
   /// Slots up to here are in a durable snapshot and need not be kept.
-  void trim(Slot slot) { acceptor_.trim(slot); }
+  void trim(Slot slot);
   [[nodiscard]] Output take_output();
 
   [[nodiscard]] Role role() const { return role_; }
   /// Leading, and the barrier is decided.
   [[nodiscard]] bool is_established() const;
   [[nodiscard]] std::optional<ReplicaId> leader() const { return leader_; }
+  /// The newest configuration this replica has entered.
+  [[nodiscard]] const Configuration& configuration() const { return history_.current(); }
+  /// Not part of the configuration, and a majority of it does without this replica: it may go.
+  [[nodiscard]] bool is_retired() const;
   [[nodiscard]] const Acceptor& acceptor() const { return acceptor_; }
   [[nodiscard]] const Learner& learner() const { return learner_; }
 
@@ -112,20 +101,48 @@ class Replica {
     Pipeline pipeline;
     ReadIndex reads;
     Lease lease;
-    Slot barrier;
-    std::size_t undecided_bytes = 0;
+    Slot barrier;              ///< kOpenEnd: the adopted log ends the configuration, there is none.
+    bool is_stopping = false;  ///< A stop-sign is proposed: nothing goes behind it (P6).
+    std::deque<std::pair<Slot, std::size_t>> unexecuted;  ///< Own proposals and their bytes.
+    std::size_t unexecuted_bytes = 0;
     Instant next_heartbeat{};
+    struct HandOver {
+      ReplicaId to;
+      Instant give_up{};
+      bool is_sent = false;
+    };
+    std::optional<HandOver> hand_over;
   };
   struct Candidacy {
     PhaseOne phase_one;
+    std::optional<Ballot> token;  ///< Of a transfer.
+    bool is_first = false;        ///< First leader of its configuration: no phase 1.
     Instant give_up{};
     Instant next_resend{};
+    RequestId inquiry;                           ///< About a slot that phase 1 waits for.
     std::optional<PhaseOne::Adoption> adoption;  ///< Set while learning.
+  };
+  /// Fetching decided entries from one replica, part by part.
+  struct CatchUp {
+    ReplicaId source;
+    Slot until;
     RequestId fetch;
+    Instant next_resend{};
+    Instant give_up{};
   };
   struct ForwardedRead {
     ReadContext context;
     Instant give_up{};
+  };
+  struct Frame {
+    Ticket ticket;
+    Instant handed_out{};
+    bool is_in_superblock = false;
+  };
+  struct Peer {
+    ProcessId process;                     ///< The newest that said Hello.
+    std::uint64_t superblock_version = 0;  ///< The greatest it has shown.
+    ProcessId refused;                     ///< It came with an older disk.
   };
 
   // Elections (replica_election.cc).
@@ -134,8 +151,10 @@ class Replica {
   void on(ReplicaId from, const Prepare& message);
   void on(ReplicaId from, const Promise& message);
   void on(ReplicaId from, const Nack& message);
+  void on(ReplicaId from, const Transfer& message);
   void ask();
-  void prepare();
+  void prepare(const std::optional<Ballot>& token);
+  void prepare_first();
   void send_prepare();
   void try_to_lead();
   void go_on_learning();
@@ -149,21 +168,57 @@ class Replica {
   void on(ReplicaId from, const Accepted& message);
   void on(ReplicaId from, const Heartbeat& message);
   void on(ReplicaId from, const Commit& message);
-  void on(ReplicaId from, const Fetch& message);
-  void on(ReplicaId from, const Entries& message);
-  void on(ReplicaId from, const SnapshotOffer& message);
-  void on(ReplicaId from, const ReadIndexRequest& message);
-  void on(ReplicaId from, const ReadIndexReply& message);
   void append(const Entry& entry);
   void advance_commit();
-  void serve_reads();
-  void fail_read(const ReadRequest& request);
+  void forget_executed();
   void tick_leader();
   void send_heartbeats();
+  void go_on_handing_over();
+
+  // Reads (replica_reads.cc).
+  void on(ReplicaId from, const ReadIndexRequest& message);
+  void on(ReplicaId from, const ReadIndexReply& message);
+  void serve_reads();
+  void fail_read(const ReadRequest& request);
+  void fail_forwarded_reads(Instant until);
   [[nodiscard]] bool holds_lease() const;
   void release_applied_reads();
 
-  // Both (replica.cc).
+  // Configurations (replica_configuration.cc).
+  void settle();
+  void end_roles();
+  void begin_configuration();
+  void greet();
+  [[nodiscard]] std::set<ReplicaId> peers_of_last_configurations() const;
+  void say_hello(ReplicaId to, ProcessId answers);
+  [[nodiscard]] std::optional<Proposed> refuse_change() const;
+  [[nodiscard]] Proposed propose_change(EntryKind kind, base::Bytes body);
+
+  // What was missed, lost or damaged (replica_catch_up.cc).
+  void on_hello(const Envelope& head, const Hello& message);
+  void on(ReplicaId from, const Fetch& message);
+  void on(ReplicaId from, const Entries& message);
+  void on(ReplicaId from, const SnapshotOffer& message);
+  void on(ReplicaId from, const SnapshotFetch& message);
+  void on(ReplicaId from, const SnapshotData& message);
+  void on(ReplicaId from, const SnapshotDone& message);
+  void on_introduction(const Envelope& head);
+  void begin_catch_up(ReplicaId source, Slot until);
+  void go_on_catching_up();
+  void fetch_next();
+  void tick_catch_up();
+  void outbid(const Ballot& promised);
+  void inquire();
+  void hear_of_decided(const Entries& message);
+  void offer_snapshot(ReplicaId to);
+  void tick_pull();
+  void drain_pull();
+  void end_tail_if_known();
+  [[nodiscard]] bool is_behind() const;
+
+  // All of them (replica.cc).
+  [[nodiscard]] bool is_heard(const Envelope& envelope);
+  [[nodiscard]] bool may_own(ReplicaId from, const Ballot& ballot) const;
   bool follow(ReplicaId from, const Ballot& ballot);
   void enter(const Ballot& ballot);
   void send(ReplicaId to, Message message);
@@ -177,6 +232,7 @@ class Replica {
   Options options_;
   base::Random random_;
   Instant now_{};
+  ConfigurationHistory history_;
   Acceptor acceptor_;
   Learner learner_;
   Election election_;
@@ -185,12 +241,24 @@ class Replica {
   std::optional<ReplicaId> leader_;
   std::optional<Candidacy> candidacy_;
   std::optional<Leadership> leadership_;
+  ProcessId process_;
   RequestId next_request_;
+  std::uint64_t superblock_version_;
+
+  std::map<Member, Peer> peers_;
+  std::set<ReplicaId> entered_;  ///< Voters of the configuration that have entered it, durably.
+  ConfigId newest_seen_;         ///< In any header.
+  Instant next_greeting_{};
+  std::optional<CatchUp> catch_up_;
+  /// The damaged end is known again when everything up to this slot is safe in this ballot.
+  std::optional<std::pair<Ballot, Slot>> tail_goal_;
+  std::optional<SnapshotManifest> snapshot_;  ///< The newest own one.
+  SnapshotPull pull_;
 
   std::map<RequestId, ForwardedRead> forwarded_;
   std::multimap<Slot, ReadContext> unapplied_reads_;
-  std::deque<std::pair<Ticket, Instant>> frames_;  ///< Handed out and not yet durable.
-  bool owes_acknowledgement_ = false;              ///< To the leader, for Accepts of this batch.
+  std::deque<Frame> frames_;           ///< Handed out and not yet durable.
+  bool owes_acknowledgement_ = false;  ///< To the leader, for Accepts of this batch.
   std::optional<Slot> gap_;
   ReadSequence read_seen_;
   Output output_;

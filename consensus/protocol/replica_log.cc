@@ -6,12 +6,24 @@
 #include "base/plant.h"
 #include "consensus/protocol/replica.h"
 
-// How the log grows, is read and is caught up with: docs/PROTOCOL.md sections 7 to 9.
+// How the log grows, and how a leader keeps or gives up its place: docs/PROTOCOL.md sections 7
+// and 13.
 namespace synod::consensus {
 
 Proposed Replica::propose(std::vector<base::Bytes> commands) {
   if (!leadership_) return Proposed{Proposed::Code::kNotLeading, {}, {}, leader_};
-  if (leadership_->undecided_bytes >= options_.limits.undecided_bytes) {
+  std::size_t bytes = 0;
+  for (const base::Bytes& command : commands) {
+    if (command.size() > options_.limits.command_bytes) {
+      return Proposed{Proposed::Code::kRefused, {}, {}, leader_};
+    }
+    bytes += command.size() + Entry::kOverhead;
+  }
+  // A lone batch that is larger than the cap passes: nothing would ever make room for it.
+  const std::size_t held = leadership_->unexecuted_bytes;
+  const bool is_full = held > 0 && held + bytes > options_.limits.unexecuted_bytes;
+  const bool is_ending = leadership_->is_stopping && !SYNOD_PLANT("pipeline_past_stop");
+  if (is_full || is_ending || leadership_->hand_over) {
     return Proposed{Proposed::Code::kBusy, {}, {}, leader_};
   }
   const Ballot ballot = acceptor_.promised();
@@ -26,7 +38,9 @@ void Replica::append(const Entry& entry) {
   SYNOD_ASSERT(acceptor_.promised().owner == options_.self.id, "E2: proposals in an own ballot");
   const Slot slot = acceptor_.propose(entry);
   SYNOD_ASSERT(slot > acceptor_.commit(), "P3: nothing is proposed over a decided slot");
-  leadership_->undecided_bytes += entry.bytes();
+  SYNOD_ASSERT(!history_.is_between(), "C1: nothing is proposed behind a decided stop-sign");
+  leadership_->unexecuted.emplace_back(slot, entry.bytes());
+  leadership_->unexecuted_bytes += entry.bytes();
 }
 
 void Replica::on(ReplicaId from, const Accept& message) {
@@ -40,6 +54,7 @@ void Replica::on(ReplicaId from, const Accept& message) {
       gap_ = acceptor_.through().next();
       break;
     case Acceptor::Verdict::kConflict:
+    case Acceptor::Verdict::kOutbid:
       return complain(from, "proposes what contradicts this log");
   }
   owes_acknowledgement_ = true;
@@ -51,8 +66,10 @@ void Replica::on(ReplicaId from, const Heartbeat& message) {
   read_seen_ = std::max(read_seen_, message.read_sequence);
   std::optional<Slot> gap;
   if (message.last > acceptor_.through()) gap = acceptor_.through().next();
-  send(from, Accepted{acceptor_.promised(), acceptor_.acknowledged(), acceptor_.commit(),
+  send(from, Accepted{acceptor_.promised(), acceptor_.acknowledged(), acceptor_.announced_commit(),
                       learner_.applied(), read_seen_, gap, message.lease_sequence});
+  // Its answer to this process says when the damaged end of this log is known again (docs §10).
+  if (acceptor_.unknown_tail() && !tail_goal_) say_hello(from, ProcessId());
 }
 
 void Replica::on(ReplicaId from, const Commit& message) {
@@ -80,125 +97,16 @@ void Replica::advance_commit() {
   if (reached <= old) return;
   SYNOD_ASSERT(reached <= acceptor_.through(), "P5: nobody acknowledges more than was proposed");
   acceptor_.decide(reached);
-  for (Slot slot = old.next(); slot <= reached; slot = slot.next()) {
-    const std::size_t bytes = acceptor_.log().find(slot)->entry->bytes();
-    SYNOD_ASSERT(leadership_->undecided_bytes >= bytes, "W1: bytes add up");
-    leadership_->undecided_bytes -= bytes;
-  }
 }
 
-void Replica::on(ReplicaId from, const Fetch& message) {
-  const SlotLog& log = acceptor_.log();
-  Entries reply{message.id, message.low, {}, acceptor_.commit(), log.base()};
-  const Slot high = std::min(message.high, acceptor_.commit());
-  std::size_t bytes = 0;
-  for (Slot slot = message.low; slot > log.base() && slot <= high; slot = slot.next()) {
-    if (bytes > options_.limits.message_bytes) break;
-    reply.entries.push_back(*log.find(slot)->entry);
-    bytes += reply.entries.back().bytes();
-  }
-  send(from, std::move(reply));
-}
-
-void Replica::on(ReplicaId from, const Entries& message) {
-  if (role_ != Role::kLearning || message.id != candidacy_->fetch) return;
-  if (message.entries.empty()) {
-    if (message.base >= message.low) output_.snapshot_wanted = {from, message.base};
-    return;
-  }
-  const Slot last(message.low.value() + message.entries.size() - 1);
-  if (message.commit < last) return complain(from, "sends what it does not know to be decided");
-  const Slot old = acceptor_.commit();
-  if (acceptor_.learn(message.low, message.entries) == Acceptor::Verdict::kConflict) {
-    return complain(from, "says decided what contradicts this log");
-  }
-  candidacy_->give_up = now_ + options_.timing.election_min;
-  // The next part is asked for when this one is durable and commit has moved over it.
-  candidacy_->next_resend = now_;
-  if (acceptor_.commit() > old) go_on_learning();
-}
-
-void Replica::on(ReplicaId from, const SnapshotOffer& message) {
-  if (!follow(from, message.ballot)) return;
-  if (message.slot > acceptor_.commit()) output_.snapshot_wanted = {from, message.slot};
-}
-
-void Replica::read(ReadContext context) {
-  if (holds_lease()) {
-    unapplied_reads_.emplace(acceptor_.commit(), context);
-    return release_applied_reads();
-  }
-  const bool leads_soon = role_ == Role::kLeading;
-  if (leads_soon && leadership_->reads.waiting() < options_.limits.reads) {
-    return leadership_->reads.add(ReadRequest{std::nullopt, RequestId(), context});
-  }
-  const bool can_ask = leader_ && *leader_ != options_.self.id;
-  if (!can_ask || forwarded_.size() >= options_.limits.reads) {
-    output_.reads.push_back({context, std::nullopt});
-    return;
-  }
-  next_request_ = next_request_.next();
-  forwarded_[next_request_] = ForwardedRead{context, now_ + options_.timing.election_min};
-  send(*leader_, ReadIndexRequest{next_request_});
-}
-
-void Replica::on(ReplicaId from, const ReadIndexRequest& message) {
-  const ReadRequest request{from, message.id, ReadContext()};
-  if (!leadership_ || leadership_->reads.waiting() >= options_.limits.reads) {
-    return fail_read(request);
-  }
-  leadership_->reads.add(request);
-}
-
-void Replica::on(ReplicaId, const ReadIndexReply& message) {
-  const auto found = forwarded_.find(message.id);
-  if (found == forwarded_.end()) return;
-  if (message.index) {
-    unapplied_reads_.emplace(*message.index, found->second.context);
-  } else {
-    output_.reads.push_back({found->second.context, std::nullopt});
-  }
-  forwarded_.erase(found);
-  release_applied_reads();
-}
-
-void Replica::fail_read(const ReadRequest& request) {
-  if (request.follower) {
-    send(*request.follower, ReadIndexReply{request.id, std::nullopt});
-  } else {
-    output_.reads.push_back({request.context, std::nullopt});
-  }
-}
-
-void Replica::serve_reads() {
+/// W1: what is proposed counts until it is executed, so that a state machine which stands still
+/// closes the door.
+void Replica::forget_executed() {
   Leadership& lead = *leadership_;
-  if (!is_established() && !SYNOD_PLANT("read_before_barrier")) return;
-  // A group of one is its own majority and goes round after round.
-  while (true) {
-    if (lead.reads.open(acceptor_.commit())) {
-      send_heartbeats();
-    }
-    const auto released = lead.reads.on_majority(
-        SYNOD_PLANT("read_without_quorum") ? lead.reads.sequence()
-                                           : lead.pipeline.majority_read(lead.reads.sequence()));
-    if (!released) break;
-    for (const ReadRequest& request : released->requests) {
-      if (request.follower) {
-        send(*request.follower, ReadIndexReply{request.id, released->index});
-      } else {
-        unapplied_reads_.emplace(released->index, request.context);
-      }
-    }
-  }
-  release_applied_reads();
-}
-
-void Replica::release_applied_reads() {
-  while (!unapplied_reads_.empty()) {
-    const auto first = unapplied_reads_.begin();
-    if (first->first > learner_.applied()) break;
-    output_.reads.push_back({first->second, first->first});
-    unapplied_reads_.erase(first);
+  while (!lead.unexecuted.empty() && lead.unexecuted.front().first <= learner_.applied()) {
+    SYNOD_ASSERT(lead.unexecuted_bytes >= lead.unexecuted.front().second, "W1: bytes add up");
+    lead.unexecuted_bytes -= lead.unexecuted.front().second;
+    lead.unexecuted.pop_front();
   }
 }
 
@@ -206,13 +114,37 @@ void Replica::tick_leader() {
   Leadership& lead = *leadership_;
   const bool has_quorum = lead.pipeline.has_quorum(now_ - options_.timing.election_min);
   if (!has_quorum || is_disk_stalled()) {
+    // Who has everything and a disk that works may stand at once.
+    const auto heir = lead.pipeline.caught_up(acceptor_.through());
+    if (has_quorum && heir) send(*heir, Transfer{acceptor_.promised()});
     step_down();
     election_.restart_timer(now_);
     return;
   }
+  // Not done in time: admit again. The lease stays revoked for the rest of the ballot (R4).
+  if (lead.hand_over && now_ >= lead.hand_over->give_up) lead.hand_over.reset();
   if (now_ < lead.next_heartbeat) return;
+  if (lead.hand_over) lead.hand_over->is_sent = false;
   lead.next_heartbeat = now_ + options_.timing.heartbeat;
   send_heartbeats();
+}
+
+void Replica::go_on_handing_over() {
+  Leadership& lead = *leadership_;
+  if (!lead.hand_over || lead.hand_over->is_sent) return;
+  if (!lead.pipeline.is_caught_up(lead.hand_over->to, acceptor_.through())) return;
+  lead.hand_over->is_sent = true;
+  send(lead.hand_over->to, Transfer{acceptor_.promised()});
+}
+
+bool Replica::transfer(ReplicaId to) {
+  const bool is_possible = is_established() && !leadership_->is_stopping &&
+                           !leadership_->hand_over && configuration().is_voter(to) &&
+                           to != options_.self.id;
+  if (!is_possible) return false;
+  leadership_->lease.revoke();
+  leadership_->hand_over = Leadership::HandOver{to, now_ + options_.timing.election_min, false};
+  return true;
 }
 
 void Replica::send_heartbeats() {
@@ -222,11 +154,6 @@ void Replica::send_heartbeats() {
                                                        lead.reads.sequence(), lease)) {
     send(each.to, std::move(each.message));
   }
-}
-
-/// Checked after the request came: `now` was read later than that (R3).
-bool Replica::holds_lease() const {
-  return options_.reads_by_lease && is_established() && leadership_->lease.is_held(now_);
 }
 
 }  // namespace synod::consensus

@@ -36,6 +36,11 @@ void SlotLog::put_unknown(Slot slot, const Ballot& bound) {
   records_.push_back(Record{bound, std::nullopt, Ticket()});
 }
 
+void SlotLog::drop_after(Slot slot) {
+  SYNOD_ASSERT(slot >= base_, "L1: what the state contains is not void");
+  while (last() > slot) records_.pop_back();
+}
+
 void SlotLog::drop_through(Slot slot) {
   while (base_ < slot && !records_.empty()) {
     records_.pop_front();

@@ -38,6 +38,8 @@ class SlotLog {
   void put_unknown(Slot slot, const Ballot& bound);
   /// Drops slots <= `slot`; those above stay. If the log ends below, it is empty behind `slot`.
   void drop_through(Slot slot);
+  /// Drops slots > `slot`: they are void, their configuration ended there.
+  void drop_after(Slot slot);
 
  private:
   [[nodiscard]] std::size_t index_of(Slot slot) const {

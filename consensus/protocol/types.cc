@@ -2,6 +2,7 @@
 #include "consensus/protocol/types.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/assert.h"
@@ -39,6 +40,18 @@ bool Configuration::is_voter(ReplicaId replica) const {
 
 bool Configuration::is_member(const Member& member) const {
   return is_voter(member) || std::find(learners.begin(), learners.end(), member) != learners.end();
+}
+
+const Configuration& Chain::governing(Slot slot) const {
+  SYNOD_ASSERT(!configurations.empty(), "C1: a group has a configuration");
+  auto governs = configurations.rbegin();
+  while (governs->first > slot && std::next(governs) != configurations.rend()) ++governs;
+  return *governs;
+}
+
+bool Chain::knows(const Member& member) const {
+  return std::any_of(configurations.begin(), configurations.end(),
+                     [&](const Configuration& each) { return each.is_member(member); });
 }
 
 std::string to_string(const Ballot& ballot) {

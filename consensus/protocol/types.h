@@ -25,6 +25,9 @@ using Ticket = base::StrongId<struct TicketTag, std::uint64_t>;  ///< One per fr
 using ReadSequence = base::StrongId<struct ReadSequenceTag, std::uint64_t>;
 using LeaseSequence = base::StrongId<struct LeaseSequenceTag, std::uint64_t>;
 using RequestId = base::StrongId<struct RequestIdTag, std::uint64_t>;      ///< Begins at random.
+using ProcessId = base::StrongId<struct ProcessIdTag, std::uint64_t>;      ///< Random; 0: none.
+using ClusterId = base::StrongId<struct ClusterIdTag, std::uint64_t>;      ///< Random; 0: none.
+using SnapshotId = base::StrongId<struct SnapshotIdTag, std::uint64_t>;    ///< Random; 0: none.
 using ReadContext = base::StrongId<struct ReadContextTag, std::uint64_t>;  ///< The caller's name.
 
 /// A point of the boot clock, and spans of it, in nanoseconds.
@@ -44,6 +47,14 @@ struct Ballot {
   ReplicaId owner;
   constexpr auto operator<=>(const Ballot&) const = default;
 };
+
+/// No group gets here; who names more than this is mistaken, and must not end anybody's counting.
+inline constexpr Round kRoundMax{1ULL << 62U};
+
+/// The ballot that a configuration begins with; nobody owns it.
+[[nodiscard]] constexpr Ballot null_ballot(ConfigId config) {
+  return Ballot{config, Round(), ReplicaId()};
+}
 
 enum class EntryKind : std::uint8_t {
   kCommand = 1,   ///< Opaque bytes of a client; subject to the fence.
@@ -80,6 +91,8 @@ struct Member {
   constexpr auto operator<=>(const Member&) const = default;
 };
 
+/// Who decides the slots from `first` on. Its learners may change; everything else only with the
+/// next configuration.
 struct Configuration {
   ConfigId id;
   std::vector<Member> voters;
@@ -87,11 +100,39 @@ struct Configuration {
   Slot first;  ///< The first slot it governs.
   /// For how long a voter that hears its leader promises nobody else.
   Instant guard = base::Millis(1000);
+  ReplicaId first_leader;  ///< May skip phase 1 once (docs/PROTOCOL.md section 12); 0: nobody.
 
   [[nodiscard]] std::size_t majority() const { return voters.size() / 2 + 1; }
   [[nodiscard]] bool is_voter(const Member& member) const;
   [[nodiscard]] bool is_voter(ReplicaId id) const;
   [[nodiscard]] bool is_member(const Member& member) const;
+};
+
+/// The configurations of a group, oldest first; the last one is in force. A configuration ends
+/// right before the first slot of its successor.
+struct Chain {
+  std::vector<Configuration> configurations;
+  Slot as_of;  ///< Every configuration entry up to here has been taken in.
+
+  [[nodiscard]] const Configuration& current() const { return configurations.back(); }
+  /// The one that decides `slot`; the oldest known for slots before its first.
+  [[nodiscard]] const Configuration& governing(Slot slot) const;
+  /// True for a voter or learner of any configuration of the chain.
+  [[nodiscard]] bool knows(const Member& member) const;
+};
+
+/// What a stop-sign asks the next configuration to be; its id, first slot and learners follow from
+/// the log.
+struct NextConfiguration {
+  std::vector<Member> voters;
+  ReplicaId first_leader;  ///< 0: nobody.
+  Instant guard = base::Millis(1000);
+};
+
+/// What a learner entry does.
+struct LearnerChange {
+  Member member;
+  bool is_added = false;
 };
 
 /// A slot as recovery found it: an entry with the ballot it was accepted in, or damaged with a
@@ -102,14 +143,20 @@ struct RecoveredSlot {
   std::optional<Entry> entry;  ///< None: unknown.
 };
 
-/// All that a replica gets from its disk.
+/// All that a replica gets from its disk. Slots are contiguous from base+1; a slot whose newest
+/// record is of an older configuration than the one that governs it is void and not among them.
 struct RecoveredState {
+  Chain chain;
   Ballot promised;
   Slot base;  ///< Slots up to here live in the state only.
   std::vector<RecoveredSlot> slots;
+  /// The log's end is damaged: slots behind the last may have been accepted, in at most this
+  /// ballot.
+  std::optional<Ballot> unknown_tail;
   Slot commit_hint;
   Slot applied;  ///< What the flushed state contains.
   Ballot fence;  ///< Part of that state.
+  std::uint64_t superblock_version = 0;
 };
 
 /// What to write in one frame, all or nothing.
@@ -125,6 +172,25 @@ struct Persist {
   bool is_new_ballot = false;  ///< `promised` goes to the superblock too.
   Slot commit_hint;
   std::vector<SlotRecord> records;
+  /// Goes to the superblock, before the frame.
+  std::optional<Chain> chain;
+  /// Everything the damaged end of the log may have held is known again.
+  bool ends_unknown_tail = false;
+};
+
+struct SnapshotFile {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint32_t crc = 0;  ///< CRC-32C of the contents.
+};
+
+/// A finished image of the state: what it contains, as read from it, and the files it is made of.
+struct SnapshotManifest {
+  SnapshotId id;
+  Slot slot;  ///< Everything up to here.
+  Ballot fence;
+  Chain chain;
+  std::vector<SnapshotFile> files;
 };
 
 std::string to_string(const Ballot& ballot);  ///< "config.round.owner"

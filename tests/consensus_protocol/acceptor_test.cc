@@ -14,7 +14,7 @@ Accept accept(const Ballot& in, std::uint64_t first, std::vector<Entry> entries,
 }
 
 TEST(Acceptor, TakesNothingBehindAGap) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   acceptor.enter(ballot(1, 2));
   const Entry entry = command(ballot(1, 2), "a");
   EXPECT_EQ(acceptor.accept(accept(ballot(1, 2), 2, {entry})), Acceptor::Verdict::kGap);
@@ -22,7 +22,7 @@ TEST(Acceptor, TakesNothingBehindAGap) {
 }
 
 TEST(Acceptor, StampsTheSameValueAndOverwritesAnother) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   const Ballot b1 = ballot(1, 2);
   const Ballot b2 = ballot(2, 3);
   acceptor.enter(b1);
@@ -41,7 +41,7 @@ TEST(Acceptor, StampsTheSameValueAndOverwritesAnother) {
 }
 
 TEST(Acceptor, WritesAnAcceptedSlotOnce) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   const Ballot b1 = ballot(1, 2);
   acceptor.enter(b1);
   ASSERT_EQ(acceptor.accept(accept(b1, 1, {command(b1, "a")})), Acceptor::Verdict::kTaken);
@@ -51,7 +51,7 @@ TEST(Acceptor, WritesAnAcceptedSlotOnce) {
 }
 
 TEST(Acceptor, RefusesASecondValueInTheSameBallot) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   const Ballot b1 = ballot(1, 2);
   acceptor.enter(b1);
   ASSERT_EQ(acceptor.accept(accept(b1, 1, {command(b1, "a")})), Acceptor::Verdict::kTaken);
@@ -59,7 +59,7 @@ TEST(Acceptor, RefusesASecondValueInTheSameBallot) {
 }
 
 TEST(Acceptor, RefusesADamagedEntry) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   acceptor.enter(ballot(1, 2));
   Entry entry = command(ballot(1, 2), "a");
   entry.crc ^= 1;
@@ -67,7 +67,7 @@ TEST(Acceptor, RefusesADamagedEntry) {
 }
 
 TEST(Acceptor, LateFrameOfAnOverwrittenSlotMakesNothingDurable) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   const Ballot b1 = ballot(1, 2);
   const Ballot b2 = ballot(2, 3);
   acceptor.enter(b1);
@@ -83,7 +83,7 @@ TEST(Acceptor, LateFrameOfAnOverwrittenSlotMakesNothingDurable) {
 }
 
 TEST(Acceptor, EnteringABallotConfirmsOnlyWhatIsDecided) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   const Ballot b1 = ballot(1, 2);
   acceptor.enter(b1);
   ASSERT_EQ(acceptor.accept(accept(b1, 1, {command(b1, "a"), command(b1, "b")}, 1)),
@@ -98,7 +98,7 @@ TEST(Acceptor, EnteringABallotConfirmsOnlyWhatIsDecided) {
 }
 
 TEST(Acceptor, LearnedSlotsCarryTheOwnPromiseAndCountWhenDurable) {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(1, 2);
   add(state, 1, ballot(1, 2), command(ballot(1, 2), "x"));
   Acceptor acceptor(state);
@@ -111,7 +111,7 @@ TEST(Acceptor, LearnedSlotsCarryTheOwnPromiseAndCountWhenDurable) {
 }
 
 TEST(Acceptor, CommitAfterARestartStopsBeforeAnUnknownSlot) {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(1, 2);
   add(state, 1, ballot(1, 2), command(ballot(1, 2), "x"));
   add_unknown(state, 2, ballot(1, 2));
@@ -126,7 +126,7 @@ TEST(Acceptor, CommitAfterARestartStopsBeforeAnUnknownSlot) {
 }
 
 TEST(Acceptor, ADamagedSlotBelowTheFlushedStateMovesTheBase) {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(1, 2);
   add(state, 1, ballot(1, 2), command(ballot(1, 2), "x"));
   add_unknown(state, 2, ballot(1, 2));
@@ -139,7 +139,7 @@ TEST(Acceptor, ADamagedSlotBelowTheFlushedStateMovesTheBase) {
 }
 
 TEST(Acceptor, ALeadersStreamRepairsAnUnknownSlot) {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(1, 2);
   add_unknown(state, 1, ballot(1, 2));
   Acceptor acceptor(state);
@@ -152,7 +152,7 @@ TEST(Acceptor, ALeadersStreamRepairsAnUnknownSlot) {
 }
 
 TEST(Acceptor, PartsOfAPromiseTileTheLog) {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(1, 2);
   for (std::uint64_t slot = 1; slot <= 5; ++slot) {
     add(state, slot, ballot(1, 2), command(ballot(1, 2), std::string(100, 'x')));
@@ -166,13 +166,13 @@ TEST(Acceptor, PartsOfAPromiseTileTheLog) {
 }
 
 TEST(AcceptorDeath, APromiseNeverDecreases) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   acceptor.enter(ballot(2, 2));
   EXPECT_DEATH(acceptor.enter(ballot(1, 3)), "A1");
 }
 
 TEST(AcceptorDeath, FramesCompleteInOrder) {
-  Acceptor acceptor{RecoveredState()};
+  Acceptor acceptor(blank());
   acceptor.enter(ballot(2, 2));
   const Ticket ticket = acceptor.take_persist()->ticket;
   acceptor.persisted(ticket);

@@ -8,7 +8,7 @@ namespace synod::consensus {
 
 bool fence_is_the_greatest_barrier() {
   // Leader 2's barrier and command, left over behind leader 3's barrier, are chosen late.
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(9, 1);
   add(state, 1, ballot(9, 1), barrier(ballot(3, 1)));
   add(state, 2, ballot(9, 1), command(ballot(3, 1), "y"));
@@ -31,12 +31,12 @@ bool fence_is_the_greatest_barrier() {
 bool parts_of_a_promise_share_the_greatest_commit() {
   // Between its parts the acceptor installed a snapshot of slot 20 and forgot 11 to 20.
   PhaseOne phase_one(ballot(5, 1), three(), Slot(5));
-  Promise first{ballot(5, 1), Slot(5), kNoSlot, Slot(5), Slot(10), {}};
+  Promise first{ballot(5, 1), Slot(5), kNoSlot, Slot(5), Slot(10), {}, std::nullopt};
   for (std::uint64_t slot = 6; slot <= 10; ++slot) {
     first.slots.push_back({Slot(slot), ballot(1, 3), command(ballot(1, 3), "a")});
   }
-  const Promise second{ballot(5, 1), Slot(20), Slot(20), Slot(10), kOpenEnd, {}};
-  const Promise own{ballot(5, 1), Slot(5), kNoSlot, Slot(5), kOpenEnd, {}};
+  const Promise second{ballot(5, 1), Slot(20), Slot(20), Slot(10), kOpenEnd, {}, std::nullopt};
+  const Promise own{ballot(5, 1), Slot(5), kNoSlot, Slot(5), kOpenEnd, {}, std::nullopt};
   phase_one.add(ReplicaId(2), first);
   phase_one.add(ReplicaId(2), second);
   phase_one.add(ReplicaId(1), own);
@@ -76,10 +76,10 @@ bool lease_runs_from_sending() {
 bool restart_arms_the_guard() {
   Replica replica = fresh_replica();
   replica.advance(base::Millis(100));
-  replica.step(from(2, Prepare{ballot(4, 2), kNoSlot}));
+  replica.step(from(2, Prepare{ballot(4, 2), kNoSlot, std::nullopt}));
   const Output early = replica.take_output();
   replica.advance(base::Millis(1000));
-  replica.step(from(2, Prepare{ballot(4, 2), kNoSlot}));
+  replica.step(from(2, Prepare{ballot(4, 2), kNoSlot, std::nullopt}));
   const Output later = replica.take_output();
   const auto refusals = only<Nack>(early.send_now);
   return refusals.size() == 1 && refusals[0].reason == NackReason::kGuard && !early.persist &&
@@ -87,13 +87,13 @@ bool restart_arms_the_guard() {
 }
 
 bool snapshot_keeps_accepted_suffix() {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(2, 2);
   for (std::uint64_t slot = 1; slot <= 4; ++slot) {
     add(state, slot, ballot(2, 2), command(ballot(2, 2), "v"));
   }
   Acceptor acceptor(state);
-  acceptor.install_snapshot(Slot(2));
+  acceptor.install_snapshot(Slot(2), blank().chain);
   const std::vector<Promise> parts = acceptor.promise(Slot(2), SIZE_MAX);
   return acceptor.commit() == Slot(2) && parts.size() == 1 && parts[0].slots.size() == 2 &&
          parts[0].slots[1].slot == Slot(4) && parts[0].slots[1].ballot == ballot(2, 2);

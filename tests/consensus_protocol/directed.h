@@ -20,4 +20,19 @@ namespace synod::consensus {
 /// §8: installing a snapshot keeps what was accepted above it.
 [[nodiscard]] bool snapshot_keeps_accepted_suffix();
 
+/// C1, §6.7: what was accepted behind a stop-sign is dropped with its adoption.
+[[nodiscard]] bool nothing_is_adopted_behind_a_stop_sign();
+/// A8: behind the last slot anything may have been chosen, unless a majority is certain.
+[[nodiscard]] bool an_unknown_tail_blocks_the_open_end();
+/// §9: whom a restart guards nobody knows, and no late message says it.
+[[nodiscard]] bool a_late_heartbeat_does_not_end_the_guard_of_a_restart();
+/// §13: the token of a transfer passes the guard of the ballot it names.
+[[nodiscard]] bool a_token_passes_the_guard_of_its_ballot_only();
+/// R4: after a transfer or a stop-sign there is no lease in this ballot.
+[[nodiscard]] bool a_revoked_lease_does_not_come_back();
+/// P1, §12.6: the first ballot of a configuration is durable before anything is said in it.
+[[nodiscard]] bool a_first_leader_waits_for_its_ballot();
+/// C1, §12.4: accepted slots behind the end of their configuration are void.
+[[nodiscard]] bool slots_behind_the_end_are_void();
+
 }  // namespace synod::consensus

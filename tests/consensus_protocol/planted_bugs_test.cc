@@ -46,7 +46,9 @@ INSTANTIATE_TEST_SUITE_P(All, PlantedBug,
                                          "own_value", "pick_low", "commit_past_through",
                                          "stale_through", "no_promise_check", "late_persist_counts",
                                          "read_before_barrier", "unknown_as_never_had",
-                                         "any_known_ballot", "stamp_null", "fence_off"),
+                                         "any_known_ballot", "stamp_null", "fence_off",
+                                         "snapshot_wipes", "enter_not_durable",
+                                         "pipeline_past_stop", "strangers_are_heard"),
                          [](const testing::TestParamInfo<const char*>& plant) {
                            std::string name;
                            bool is_start = true;
@@ -75,6 +77,13 @@ TEST(PlantedBugs, DirectedTestsNoticeTheRareOnes) {
   breaks("lease_from_receipt", lease_runs_from_sending);
   breaks("guard_forgotten", restart_arms_the_guard);
   breaks("snapshot_wipes", snapshot_keeps_accepted_suffix);
+  breaks("adopted_past_stop", nothing_is_adopted_behind_a_stop_sign);
+  breaks("unknown_tail_ignored", an_unknown_tail_blocks_the_open_end);
+  breaks("restart_guard_replaced", a_late_heartbeat_does_not_end_the_guard_of_a_restart);
+  breaks("token_of_any_ballot", a_token_passes_the_guard_of_its_ballot_only);
+  breaks("lease_survives_transfer", a_revoked_lease_does_not_come_back);
+  breaks("round_zero_unsynced", a_first_leader_waits_for_its_ballot);
+  breaks("void_slots_return", slots_behind_the_end_are_void);
 }
 
 // With nothing planted the same sources and seeds find nothing: the switch is what is noticed.

@@ -8,7 +8,7 @@ namespace synod::consensus {
 namespace {
 
 Promise promise(const Ballot& to, std::uint64_t commit, std::vector<ReportedSlot> slots) {
-  return Promise{to, Slot(commit), kNoSlot, kNoSlot, kOpenEnd, std::move(slots)};
+  return Promise{to, Slot(commit), kNoSlot, kNoSlot, kOpenEnd, std::move(slots), std::nullopt};
 }
 
 ReportedSlot has(std::uint64_t slot, const Ballot& in, const Entry& entry) {
@@ -50,7 +50,7 @@ TEST(PhaseOne, SlotsUpToTheGreatestCommitAreNotChosenByBallot) {
   PhaseOne phase_one(kNew, three(), kNoSlot);
   phase_one.add(ReplicaId(1),
                 promise(kNew, 0, {has(1, ballot(3, 1), command(ballot(3, 1), "old"))}));
-  Promise cut{kNew, Slot(1), Slot(1), kNoSlot, kOpenEnd, {}};
+  Promise cut{kNew, Slot(1), Slot(1), kNoSlot, kOpenEnd, {}, std::nullopt};
   phase_one.add(ReplicaId(2), cut);
   const auto adoption = phase_one.adopt();
   EXPECT_EQ(adoption->commit_max, Slot(1));
@@ -60,9 +60,9 @@ TEST(PhaseOne, SlotsUpToTheGreatestCommitAreNotChosenByBallot) {
 
 TEST(PhaseOne, APartThatDoesNotTileCountsForNothing) {
   PhaseOne phase_one(kNew, three(), kNoSlot);
-  phase_one.add(ReplicaId(2), Promise{kNew, kNoSlot, kNoSlot, Slot(3), kOpenEnd, {}});
+  phase_one.add(ReplicaId(2), Promise{kNew, kNoSlot, kNoSlot, Slot(3), kOpenEnd, {}, std::nullopt});
   EXPECT_FALSE(phase_one.is_complete(ReplicaId(2)));
-  Promise first{kNew, kNoSlot, kNoSlot, kNoSlot, Slot(3), {}};
+  Promise first{kNew, kNoSlot, kNoSlot, kNoSlot, Slot(3), {}, std::nullopt};
   for (std::uint64_t slot = 1; slot <= 3; ++slot) {
     first.slots.push_back(has(slot, ballot(1, 2), command(ballot(1, 2), "a")));
   }
@@ -143,9 +143,9 @@ TEST(Replica, AGuardLetsItsHolderPrepareAndNobodyElse) {
   Replica replica = fresh_replica();
   replica.advance(base::Millis(5000));
   replica.step(from(2, Heartbeat{ballot(1, 2), kNoSlot, kNoSlot, ReadSequence(), LeaseSequence()}));
-  replica.step(from(3, Prepare{ballot(2, 3), kNoSlot}));
+  replica.step(from(3, Prepare{ballot(2, 3), kNoSlot, std::nullopt}));
   EXPECT_EQ(replica.acceptor().promised(), ballot(1, 2));
-  replica.step(from(2, Prepare{ballot(3, 2), kNoSlot}));
+  replica.step(from(2, Prepare{ballot(3, 2), kNoSlot, std::nullopt}));
   EXPECT_EQ(replica.acceptor().promised(), ballot(3, 2));
 }
 
@@ -220,26 +220,44 @@ TEST(Pipeline, TheWindowLimitsWhatIsInFlight) {
   for (std::uint64_t slot = 1; slot <= 5; ++slot) {
     log.put(Slot(slot), ballot(1, 1), command(ballot(1, 1), "v"), Ticket(1));
   }
-  EXPECT_EQ(pipeline.fill(log, Slot(5), kNoSlot, ReadSequence()).size(), 4U);
-  EXPECT_TRUE(pipeline.fill(log, Slot(5), kNoSlot, ReadSequence()).empty());
+  EXPECT_EQ(pipeline.fill(log, Slot(5), kNoSlot, ReadSequence()).messages.size(), 4U);
+  EXPECT_TRUE(pipeline.fill(log, Slot(5), kNoSlot, ReadSequence()).messages.empty());
   ASSERT_TRUE(
       pipeline.on_accepted(ReplicaId(2), acknowledged(ballot(1, 1), 1), Slot(5), {}, Instant(1)));
-  EXPECT_EQ(pipeline.fill(log, Slot(5), kNoSlot, ReadSequence()).size(), 1U);
+  EXPECT_EQ(pipeline.fill(log, Slot(5), kNoSlot, ReadSequence()).messages.size(), 1U);
 }
 
 TEST(Pipeline, OffersASnapshotToWhoNeedsSlotsTheLogLacks) {
   Pipeline pipeline = three_streams();
   const SlotLog log(Slot(7));
   const auto sends = pipeline.fill(log, Slot(7), Slot(7), ReadSequence());
-  ASSERT_EQ(sends.size(), 2U);
-  EXPECT_EQ(std::get<SnapshotOffer>(sends[0].message).slot, Slot(7));
-  EXPECT_TRUE(pipeline.fill(log, Slot(7), Slot(7), ReadSequence()).empty());
+  EXPECT_TRUE(sends.messages.empty());
+  EXPECT_EQ(sends.too_far_behind, (std::vector{ReplicaId(2), ReplicaId(3)}));
+  EXPECT_TRUE(pipeline.fill(log, Slot(7), Slot(7), ReadSequence()).too_far_behind.empty());
+}
+
+TEST(PhaseOne, AdoptsNothingBehindAStopSign) {
+  EXPECT_TRUE(nothing_is_adopted_behind_a_stop_sign());
+}
+TEST(PhaseOne, AnUnknownTailBlocksUntilAMajorityIsCertain) {
+  EXPECT_TRUE(an_unknown_tail_blocks_the_open_end());
+}
+TEST(Replica, ALateHeartbeatDoesNotEndTheGuardOfARestart) {
+  EXPECT_TRUE(a_late_heartbeat_does_not_end_the_guard_of_a_restart());
+}
+TEST(Guard, ATokenPassesTheGuardOfItsBallotOnly) {
+  EXPECT_TRUE(a_token_passes_the_guard_of_its_ballot_only());
+}
+TEST(Lease, DoesNotComeBackOnceRevoked) { EXPECT_TRUE(a_revoked_lease_does_not_come_back()); }
+TEST(Replica, AFirstLeaderWaitsForItsBallot) { EXPECT_TRUE(a_first_leader_waits_for_its_ballot()); }
+TEST(Acceptor, SlotsBehindTheEndOfTheirConfigurationAreVoid) {
+  EXPECT_TRUE(slots_behind_the_end_are_void());
 }
 
 TEST(Replica, ALoneLeaderReleasesNoRead) { EXPECT_TRUE(lone_leader_releases_no_read()); }
 
 TEST(Replica, RefusesAnOldBallotBeforeLookingAtTheMessage) {
-  RecoveredState state;
+  RecoveredState state = blank();
   state.promised = ballot(7, 3);
   Replica replica = fresh_replica(state);
   replica.step(
@@ -252,11 +270,11 @@ TEST(Replica, RefusesAnOldBallotBeforeLookingAtTheMessage) {
 
 TEST(Replica, WhoIsNotInTheConfigurationChangesNothing) {
   Replica replica = fresh_replica();
-  Envelope stranger = from(2, Prepare{ballot(3, 2), kNoSlot});
+  Envelope stranger = from(2, Prepare{ballot(3, 2), kNoSlot, std::nullopt});
   stranger.from.incarnation = Incarnation(77);
   replica.step(stranger);
   const Output output = replica.take_output();
-  EXPECT_EQ(replica.acceptor().promised(), Ballot());
+  EXPECT_EQ(replica.acceptor().promised(), null_ballot(ConfigId(1)));
   EXPECT_FALSE(output.persist);
   EXPECT_EQ(output.complaints.size(), 1U);
 }
@@ -327,20 +345,25 @@ TEST(Replica, ALeaderWhoseDiskHangsStepsDownAndDoesNotStand) {
 TEST(Replica, ProposalsAboveTheCapAreRefused) {
   Options options;
   options.self = Member{ReplicaId(1), Incarnation(1)};
-  options.configuration =
-      Configuration{ConfigId(1), {options.self}, {}, Slot(1), base::Millis(1000)};
-  options.limits.undecided_bytes = 100;
-  Replica alone(options, RecoveredState(), base::Random(1), Instant());
+  RecoveredState state;
+  state.chain.configurations = {
+      Configuration{ConfigId(1), {options.self}, {}, Slot(1), base::Millis(1000), ReplicaId()}};
+  options.limits.unexecuted_bytes = 100;
+  Replica alone(options, state, base::Random(1), Instant());
   EXPECT_EQ(alone.propose({"x"}).code, Proposed::Code::kNotLeading);
   alone.advance(base::Millis(5000));
   alone.tick();
   sync(alone, alone.take_output());
   sync(alone, alone.take_output());
   ASSERT_TRUE(alone.is_established());
+  alone.applied(alone.take_output().apply.back().slot);
   ASSERT_EQ(alone.propose({std::string(200, 'x')}).code, Proposed::Code::kTaken);
   EXPECT_EQ(alone.propose({"y"}).code, Proposed::Code::kBusy);
   const Output output = alone.take_output();
   sync(alone, output);
+  const Output decided = alone.take_output();
+  EXPECT_EQ(alone.propose({"y"}).code, Proposed::Code::kBusy);
+  alone.applied(decided.apply.back().slot);
   EXPECT_EQ(alone.propose({"y"}).code, Proposed::Code::kTaken);
 }
 

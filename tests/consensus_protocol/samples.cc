@@ -16,11 +16,17 @@ Entry command(const Ballot& origin, const std::string& text) {
 Entry barrier(const Ballot& origin) { return make_entry(origin, EntryKind::kBarrier, {}); }
 
 Configuration three() {
-  Configuration configuration{ConfigId(1), {}, {}, Slot(1), base::Millis(1000)};
+  Configuration configuration{ConfigId(1), {}, {}, Slot(1), base::Millis(1000), ReplicaId()};
   for (std::uint32_t id = 1; id <= 3; ++id) {
     configuration.voters.push_back(Member{ReplicaId(id), Incarnation(id)});
   }
   return configuration;
+}
+
+RecoveredState blank() {
+  RecoveredState state;
+  state.chain.configurations = {three()};
+  return state;
 }
 
 void add(RecoveredState& state, std::uint64_t slot, const Ballot& accepted, const Entry& entry) {
@@ -34,12 +40,14 @@ void add_unknown(RecoveredState& state, std::uint64_t slot, const Ballot& bound)
 Replica fresh_replica(const RecoveredState& state) {
   Options options;
   options.self = three().voters[0];
-  options.configuration = three();
-  return Replica(options, state, base::Random(1), Instant());
+  Replica replica(options, state, base::Random(1), Instant());
+  (void)replica.take_output();  // greetings
+  return replica;
 }
 
 Envelope from(std::uint32_t sender, Message message) {
-  return Envelope{three().voters[sender - 1], ReplicaId(1), ConfigId(1), std::move(message)};
+  return Envelope{three().voters[sender - 1], ProcessId(sender), ReplicaId(1), ConfigId(1),
+                  std::move(message)};
 }
 
 void sync(Replica& replica, const Output& output) {
@@ -54,7 +62,7 @@ Replica established_leader() {
   replica.step(from(2, PreVoteReply{question.probe, true, {}, {}, {}, {}}));
   sync(replica, replica.take_output());
   const Ballot own = ballot(1, 1);
-  replica.step(from(2, Promise{own, kNoSlot, kNoSlot, kNoSlot, kOpenEnd, {}}));
+  replica.step(from(2, Promise{own, kNoSlot, kNoSlot, kNoSlot, kOpenEnd, {}, std::nullopt}));
   sync(replica, replica.take_output());
   replica.step(from(
       2, Accepted{own, Slot(1), kNoSlot, kNoSlot, ReadSequence(), std::nullopt, LeaseSequence()}));

@@ -12,10 +12,12 @@ namespace synod::consensus {
 [[nodiscard]] Entry command(const Ballot& origin, const std::string& text);
 [[nodiscard]] Entry barrier(const Ballot& origin);
 [[nodiscard]] Configuration three();
+/// A disk that has seen nothing but the configuration.
+[[nodiscard]] RecoveredState blank();
 void add(RecoveredState& state, std::uint64_t slot, const Ballot& accepted, const Entry& entry);
 void add_unknown(RecoveredState& state, std::uint64_t slot, const Ballot& bound);
 
-[[nodiscard]] Replica fresh_replica(const RecoveredState& state = {});
+[[nodiscard]] Replica fresh_replica(const RecoveredState& state = blank());
 [[nodiscard]] Envelope from(std::uint32_t sender, Message message);
 /// Finishes the frame of an output, if it has one.
 void sync(Replica& replica, const Output& output);

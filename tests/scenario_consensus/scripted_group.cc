@@ -15,13 +15,17 @@ std::string ScriptedGroup::run(const std::string& line) {
   std::istringstream in(line);
   std::string command;
   in >> command;
+  if (run_change(command, in)) return told_;
   std::uint32_t a = 0;
-  if (command != "settle" && command != "status" && command != "free") in >> a;
+  if (command != "greetings" && command != "settle" && command != "status" && command != "free")
+    in >> a;
   std::uint32_t b = 0;
   const bool has_second = command == "deliver" || command == "drop" || command == "hold" ||
                           command == "wake" || command == "read" || command == "rot";
   if (has_second) in >> b;
-  if (command == "group") {
+  if (command == "greetings") {
+    greets_ = true;
+  } else if (command == "group") {
     make_group(a);
   } else if (command == "time") {
     pass(a);
@@ -48,8 +52,7 @@ std::string ScriptedGroup::run(const std::string& line) {
     std::vector<base::Bytes> commands;
     for (std::string word; in >> word;) commands.push_back(word);
     const Proposed proposed = node(a).replica->propose(std::move(commands));
-    const bool is_taken = proposed.code == Proposed::Code::kTaken;
-    say(is_taken ? concat("taken from slot ", proposed.first.value()) : std::string("not taken"));
+    tell(proposed);
     collect(node(a));
   } else if (command == "read") {
     node(a).replica->read(ReadContext(b));
@@ -69,26 +72,67 @@ std::string ScriptedGroup::run(const std::string& line) {
 }
 
 void ScriptedGroup::make_group(std::uint32_t replicas) {
-  configuration_ = Configuration{ConfigId(1), {}, {}, Slot(1), base::Millis(100)};
+  Configuration first{ConfigId(1), {}, {}, Slot(1), base::Millis(100), ReplicaId()};
   for (std::uint32_t i = 1; i <= replicas; ++i) {
-    configuration_.voters.push_back(Member{ReplicaId(i), Incarnation(i)});
+    first.voters.push_back(Member{ReplicaId(i), Incarnation(i)});
   }
-  for (const Member& voter : configuration_.voters) {
-    nodes_[voter.id.value()].self = voter;
-    start(node(voter.id.value()));
+  for (const Member& voter : first.voters) {
+    Node& each = nodes_[voter.id.value()];
+    each.self = voter;
+    each.chain.configurations = {first};
+    start(each);
   }
+}
+
+void ScriptedGroup::tell(const Proposed& proposed) {
+  const bool is_taken = proposed.code == Proposed::Code::kTaken;
+  say(is_taken ? concat("taken from slot ", proposed.first.value()) : std::string("not taken"));
+}
+
+/// The commands of membership and damage; false if it is none of them.
+bool ScriptedGroup::run_change(const std::string& command, std::istringstream& in) {
+  std::vector<std::uint32_t> ids;
+  const bool is_known = command == "learner" || command == "join" || command == "change" ||
+                        command == "transfer" || command == "tail";
+  if (!is_known) return false;
+  for (std::uint32_t id = 0; in >> id;) ids.push_back(id);
+  Node& first = nodes_[ids.at(0)];
+  if (command == "tail") {
+    first.unknown_tail = first.promised;
+  } else if (command == "join") {
+    for (const auto& [id, other] : nodes_) {
+      if (other.chain.as_of > first.chain.as_of) first.chain = other.chain;
+    }
+    start(first);
+  } else if (command == "learner") {
+    Node& other = nodes_[ids.at(1)];
+    other.self = Member{ReplicaId(ids[1]), Incarnation(ids[1])};
+    tell(first.replica->change_learner(other.self, true));
+  } else if (command == "transfer") {
+    say(first.replica->transfer(ReplicaId(ids.at(1))) ? "begun" : "refused");
+  } else {
+    NextConfiguration next{{}, ReplicaId(ids.at(1)), base::Millis(100)};
+    for (std::size_t i = 1; i < ids.size(); ++i) next.voters.push_back(node(ids[i]).self);
+    tell(first.replica->reconfigure(next));
+  }
+  if (first.replica) collect(first);
+  return true;
 }
 
 void ScriptedGroup::start(Node& each) {
   Options options;
   options.self = each.self;
-  options.configuration = configuration_;
   options.timing.election_min = base::Millis(100);
   options.timing.heartbeat = base::Millis(20);
   RecoveredState state;
+  state.chain = each.chain;
   state.promised = each.promised;
+  state.unknown_tail = each.unknown_tail;
   state.commit_hint = each.commit_hint;
-  for (const auto& [slot, found] : each.slots) state.slots.push_back(found);
+  for (const auto& [slot, found] : each.slots) {
+    if (found.ballot.config < each.chain.governing(slot).id) break;  // void
+    state.slots.push_back(found);
+  }
   each.completed = Ticket();
   each.applied = kNoSlot;
   each.replica.emplace(options, state, base::Random(each.self.id.value()), now_);
@@ -108,6 +152,9 @@ void ScriptedGroup::collect(Node& each) {
   Output output = each.replica->take_output();
   const std::uint32_t id = each.self.id.value();
   for (Envelope& envelope : output.send_now) {
+    const auto* hello = std::get_if<Hello>(&envelope.message);
+    const bool is_greeting = hello != nullptr && hello->answers == ProcessId();
+    if (is_greeting && !greets_) continue;
     links_[{id, envelope.to.value()}].push_back(std::move(envelope));
   }
   if (output.persist) each.writing.push_back(std::move(*output.persist));
@@ -147,6 +194,14 @@ void ScriptedGroup::sync(Node& each) {
     for (const SlotRecord& record : frame.records) {
       each.slots[record.slot] = RecoveredSlot{record.slot, record.ballot, record.entry};
       text += concat(", ", record.is_restamp ? "stamp " : "slot ", record.slot.value());
+    }
+    if (frame.chain) {
+      each.chain = *frame.chain;
+      text += concat(", configuration ", each.chain.current().id.value());
+    }
+    if (frame.ends_unknown_tail) {
+      each.unknown_tail.reset();
+      text += ", the end is known";
     }
     trace(text);
     each.completed = frame.ticket;
@@ -198,15 +253,18 @@ void ScriptedGroup::tick(Node& each) {
 void ScriptedGroup::status() {
   for (const auto& [id, each] : nodes_) {
     if (!each.replica) {
-      say(concat(id, " down"));
+      if (!each.chain.configurations.empty()) say(concat(id, " down"));
       continue;
     }
     const Acceptor& acceptor = each.replica->acceptor();
-    say(concat(id, " ", role_name(each.replica->role()),
+    const Configuration& configuration = each.replica->configuration();
+    const bool is_first = configuration.id == ConfigId(1);
+    say(concat(id, is_first ? std::string() : concat(" of ", configuration.id.value()), " ",
+               role_name(each.replica->role()), each.replica->is_retired() ? " retired" : "",
                each.replica->is_established() ? " established" : "", " promised ",
                to_string(acceptor.promised()), " commit ", acceptor.commit().value(), " through ",
                acceptor.through().value(), " durable ", acceptor.durable().value(), " last ",
-               acceptor.log().last().value()));
+               acceptor.log().last().value(), acceptor.unknown_tail() ? " end unknown" : ""));
   }
 }
 

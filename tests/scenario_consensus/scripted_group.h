@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ namespace synod::consensus {
 ///   propose ID words   one command for each word
 ///   read ID NAME       NAME is a number
 ///   rot ID SLOT        while ID is down
+///   tail ID            while ID is down: what is behind its last slot may be lost
+///   learner ID X       leader ID proposes X, a new blank disk, as a learner
+///   join X             X starts, with the chain that somebody who executed it knows
+///   change ID X Y…     leader ID proposes the voters X, Y…; X may lead first
+///   transfer ID X
+///   greetings          from now on the Hellos of new processes are sent; left out otherwise
 ///   crash ID, start ID
 ///   status
 class ScriptedGroup {
@@ -37,7 +44,9 @@ class ScriptedGroup {
   struct Node {
     Member self;
     std::optional<Replica> replica;
+    Chain chain;
     Ballot promised;
+    std::optional<Ballot> unknown_tail;
     std::map<Slot, RecoveredSlot> slots;
     Slot commit_hint;
     std::deque<Persist> writing;
@@ -48,6 +57,8 @@ class ScriptedGroup {
   using Link = std::pair<std::uint32_t, std::uint32_t>;
 
   void make_group(std::uint32_t replicas);
+  bool run_change(const std::string& command, std::istringstream& in);
+  void tell(const Proposed& proposed);
   void start(Node& node);
   void crash(Node& node);
   void collect(Node& node);
@@ -63,12 +74,12 @@ class ScriptedGroup {
   }
   Node& node(std::uint32_t id) { return nodes_.at(id); }
 
-  Configuration configuration_;
   std::map<std::uint32_t, Node> nodes_;
   std::map<Link, std::deque<Envelope>> links_;
   std::map<Link, bool> held_;
   Instant now_{};
   std::string told_;
+  bool greets_ = false;
   bool is_quiet_ = false;
 };
 

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/plant.h"
+#include "consensus/protocol/formation.h"
+#include "consensus/protocol/replica.h"
+
+// How a replica gets what it missed, lost or has damaged: docs/PROTOCOL.md sections 8, 10 and 12.
+namespace synod::consensus {
+
+/// Shows processes and disks to each other. An older copy of a disk that was put back is noticed
+/// as far as this process remembers; a newer process of the same disk is the rule.
+void Replica::on_hello(const Envelope& head, const Hello& message) {
+  Peer& peer = peers_[head.from];
+  if (message.superblock_version < peer.superblock_version && head.process != peer.process) {
+    peer.refused = head.process;
+    return complain(head.from.id, "came back with an older disk");
+  }
+  peer.superblock_version = std::max(peer.superblock_version, message.superblock_version);
+  peer.process = head.process;
+  // Who was only told of the configuration cannot give what was decided before it.
+  const bool has_entered =
+      head.config >= configuration().id && message.commit >= before(configuration().first);
+  if (has_entered && configuration().is_voter(head.from)) entered_.insert(head.from.id);
+  if (message.answers == ProcessId()) {
+    // Who has just entered the configuration need not wait for the next heartbeat.
+    if (leadership_ && head.config == history_.entered()) send_heartbeats();
+    return say_hello(head.from.id, head.process);
+  }
+  const bool is_own_leader = message.leads && *message.leads == acceptor_.promised();
+  if (message.answers == process_ && is_own_leader && acceptor_.unknown_tail()) {
+    tail_goal_ = {*message.leads, message.last};
+  }
+}
+
+/// What the damaged end held was either proposed below this ballot, and then its phase 1 had a
+/// certain majority for everything above its log; or in it, and then it is accepted again here.
+void Replica::end_tail_if_known() {
+  if (!acceptor_.unknown_tail()) return;
+  const bool is_reached = tail_goal_ && tail_goal_->first == acceptor_.promised() &&
+                          acceptor_.acknowledged() >= tail_goal_->second;
+  if (is_established() || is_reached) acceptor_.end_unknown_tail();
+}
+
+/// A newer configuration is known to exist, or slots before this one are missing.
+bool Replica::is_behind() const {
+  const Slot decided = before(configuration().first);
+  return newest_seen_ > history_.entered() || acceptor_.commit() < decided;
+}
+
+void Replica::begin_catch_up(ReplicaId source, Slot until) {
+  const Instant give_up = now_ + options_.timing.election_min;
+  catch_up_ = CatchUp{source, until, RequestId(), now_, give_up};
+  fetch_next();
+}
+
+void Replica::fetch_next() {
+  catch_up_->next_resend = now_ + options_.timing.heartbeat;
+  next_request_ = next_request_.next();
+  catch_up_->fetch = next_request_;
+  send(catch_up_->source, Fetch{next_request_, acceptor_.commit().next(), catch_up_->until});
+}
+
+void Replica::go_on_catching_up() {
+  if (role_ == Role::kLearning) return go_on_learning();
+  if (!catch_up_ || history_.is_between()) return;
+  if (!is_behind()) return catch_up_.reset();
+  if (now_ >= catch_up_->next_resend) fetch_next();
+}
+
+void Replica::tick_catch_up() {
+  if (role_ == Role::kLearning) return;  // the candidate has a clock of its own
+  if (catch_up_ && now_ >= catch_up_->give_up) catch_up_.reset();
+  if (catch_up_) return go_on_catching_up();
+  if (history_.is_between() || !is_behind()) return;
+  // Whoever answered last may be gone; anybody of the chain may have it.
+  std::vector<ReplicaId> sources;
+  for (const Configuration& each : history_.chain().configurations) {
+    for (const Member& voter : each.voters) {
+      if (voter.id != options_.self.id) sources.push_back(voter.id);
+    }
+  }
+  if (!sources.empty()) begin_catch_up(sources[random_.below(sources.size())], kOpenEnd);
+}
+
+void Replica::on(ReplicaId from, const Fetch& message) {
+  const SlotLog& log = acceptor_.log();
+  Entries reply{message.id, message.low,         {}, acceptor_.announced_commit(),
+                log.base(), acceptor_.promised()};
+  std::size_t bytes = 0;
+  for (Slot slot = message.low; slot <= message.high; slot = slot.next()) {
+    const Entry* entry = acceptor_.decided(slot);
+    if (entry == nullptr || bytes > options_.limits.message_bytes) break;
+    reply.entries.push_back(*entry);
+    reply.commit = std::max(reply.commit, slot);
+    bytes += entry->bytes();
+  }
+  if (message.low <= log.base()) offer_snapshot(from);
+  send(from, std::move(reply));
+}
+
+void Replica::on(ReplicaId from, const Entries& message) {
+  if (candidacy_ && message.id == candidacy_->inquiry) return hear_of_decided(message);
+  if (!catch_up_ || message.id != catch_up_->fetch || message.entries.empty()) return;
+  if (history_.is_between()) return;  // the next configuration is entered first
+  const Slot last(message.low.value() + message.entries.size() - 1);
+  if (message.commit < last) return complain(from, "sends what it does not know to be decided");
+  // Others decided what this leader has not: its ballot is over.
+  if (leadership_ && last > acceptor_.commit()) step_down();
+  const Slot old = acceptor_.commit();
+  const Slot known = acceptor_.learned();
+  Acceptor::Verdict verdict = acceptor_.learn(message.low, message.entries);
+  if (verdict == Acceptor::Verdict::kOutbid) {
+    outbid(message.promised);
+    verdict = acceptor_.learn(message.low, message.entries);
+  }
+  if (verdict == Acceptor::Verdict::kConflict) {
+    return complain(from, "says decided what contradicts this log");
+  }
+  // The next part is asked for when this one is durable and commit has moved over it.
+  const bool is_progress = acceptor_.learned() > known;
+  if (candidacy_ && is_progress) candidacy_->give_up = now_ + options_.timing.election_min;
+  if (candidacy_) candidacy_->next_resend = now_;
+  if (!catch_up_) return;
+  if (is_progress) catch_up_->give_up = now_ + options_.timing.election_min;
+  catch_up_->next_resend = now_;
+  settle();
+  if (acceptor_.commit() > old) go_on_catching_up();
+}
+
+/// Phase 1 waits because of damage, but some slots it asks for are known to be decided, by
+/// replicas of the next configuration too, which promise nothing in this one any more.
+void Replica::inquire() {
+  const auto slot = candidacy_->phase_one.blocked_at();
+  if (!slot) return;
+  next_request_ = next_request_.next();
+  candidacy_->inquiry = next_request_;
+  for (const ReplicaId id : peers_of_last_configurations()) {
+    send(id, Fetch{next_request_, *slot, kOpenEnd});
+  }
+}
+
+void Replica::hear_of_decided(const Entries& message) {
+  Slot slot = message.low;
+  for (const Entry& entry : message.entries) {
+    if (!is_intact(entry) || slot > message.commit) return;
+    candidacy_->phase_one.note_decided(slot, entry);
+    slot = slot.next();
+  }
+  try_to_lead();
+}
+
+/// A value accepted here in the promised ballot has lost: that ballot is over. Promising more is
+/// always safe, and what is learned can then stand beside what was accepted (A4).
+void Replica::outbid(const Ballot& promised) {
+  const Ballot& own = acceptor_.promised();
+  const Ballot next{own.config, own.round.next(), ReplicaId()};
+  const bool is_usable = promised > own && promised.config == own.config;
+  enter(is_usable ? promised : next);
+}
+
+void Replica::trim(Slot slot) { acceptor_.trim(slot); }
+
+/// A replica without memory asks who this is.
+void Replica::on_introduction(const Envelope& head) {
+  const ClusterRecord record{options_.cluster, history_.chain()};
+  auto answer = Formation::answer(record, options_.self, process_, head);
+  if (answer) output_.send_now.push_back(std::move(*answer));
+}
+
+}  // namespace synod::consensus

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/dispatcher.h"
+#include "base/function.h"
+
+namespace synod::consensus {
+
+/// A queue in front of a dispatcher that hands over everything that waits in one call: what
+/// arrives while one batch is worked on becomes the next batch.
+///
+/// Invariants: items are handed over once each, in the order of push(); at most one task of this
+/// inbox waits on the dispatcher.
+///
+/// Threads: push() from any thread; `handle` runs on the dispatcher, which is stopped before the
+/// inbox is destroyed.
+template <class Item>
+class Inbox {
+ public:
+  Inbox(base::Dispatcher& dispatcher, base::Function<void(std::vector<Item>&)> handle)
+      : dispatcher_(dispatcher), handle_(std::move(handle)) {}
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  void push(Item item) {
+    bool wakes = false;
+    {
+      const std::lock_guard lock(mutex_);
+      items_.push_back(std::move(item));
+      wakes = !std::exchange(is_awake_, true);
+    }
+    if (wakes) dispatcher_.post([this] { run(); });
+  }
+
+ private:
+  void run() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_awake_ = false;
+      batch_.swap(items_);
+    }
+    handle_(batch_);
+    batch_.clear();
+  }
+
+  base::Dispatcher& dispatcher_;
+  base::Function<void(std::vector<Item>&)> handle_;
+  std::vector<Item> batch_;  ///< Of the running call; kept for its memory.
+  std::mutex mutex_;
+  std::vector<Item> items_;
+  bool is_awake_ = false;
+};
+
+}  // namespace synod::consensus

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/life.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+
+namespace synod::sim {
+
+using consensus::ClusterId;
+using consensus::ConfigId;
+using consensus::Configuration;
+
+namespace {
+constexpr Nanos kSafetySpan = std::chrono::seconds(120);
+constexpr Nanos kProgressBound = std::chrono::seconds(60);
+constexpr Nanos kGuard = base::Millis(100);
+}  // namespace
+
+Life::Life(std::uint64_t seed, const Wishes& wishes, bool notes, bool traces)
+    : profile_(draw_profile(seed, wishes)),
+      scheduler_(seed),
+      world_{scheduler_,  oracle_, tally_, profile_, nullptr,
+             ClusterId(), {},      notes,  traces,   nullptr},
+      network_(scheduler_, tally_, profile_.nodes,
+               [this](std::size_t to, const base::Bytes& frame, bool is_damaged) {
+                 nodes_[to]->receive(frame, is_damaged);
+               }),
+      clients_(scheduler_, oracle_, tally_, profile_, nodes_),
+      operator_(world_, nodes_),
+      nemesis_(world_, network_, nodes_, clients_, operator_) {
+  world_.network = &network_;
+  world_.cluster = ClusterId(scheduler_.random().next() | 1U);
+  world_.on_ended = [this](std::size_t node) { nemesis_.restart_later(node); };
+}
+
+Life::~Life() = default;
+
+void Life::form() {
+  world_.note(describe(profile_));
+  Configuration first;
+  first.id = ConfigId(1);
+  first.first = Slot(1);
+  first.guard = kGuard;
+  for (std::size_t i = 0; i < profile_.nodes; ++i) {
+    nodes_.push_back(std::make_unique<SimNode>(world_, i));
+    nodes_.back()->install_disk(operator_.next_id());
+    if (i < profile_.voters) first.voters.push_back(nodes_.back()->member());
+  }
+  if (scheduler_.random().chance(0.5)) first.first_leader = first.voters.front().id;
+  const Chain chain{{first}, consensus::kNoSlot};
+  oracle_.begin(chain);
+  for (std::size_t i = 0; i < profile_.voters; ++i) {
+    nodes_[i]->form(chain, chain);
+    if (!nodes_[i]->start()) oracle_.fail(nodes_[i]->last_failure());
+  }
+}
+
+void Life::step() {
+  if (!scheduler_.step()) oracle_.fail("nothing left to do");
+}
+
+void Life::run_safety() {
+  clients_.start();
+  operator_.start();
+  nemesis_.start();
+  const Nanos end = scheduler_.now() + kSafetySpan;
+  while (oracle_.failure().empty() && tally_.events() < profile_.events_max &&
+         scheduler_.now() < end) {
+    step();
+  }
+}
+
+/// Everybody of the newest configuration has executed the last write.
+bool Life::is_settled() {
+  const auto slot = clients_.final_slot();
+  if (!slot) return false;
+  const auto& voters = oracle_.chain().current().voters;
+  return std::all_of(voters.begin(), voters.end(), [&](const Member& voter) {
+    return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+      return node->member() == voter && node->is_up() && node->machine().applied() >= *slot;
+    });
+  });
+}
+
+void Life::run_liveness() {
+  world_.note("healing");
+  nemesis_.heal();
+  clients_.wind_down();
+  operator_.wind_down();
+  const Nanos end = scheduler_.now() + kProgressBound;
+  bool is_asked = false;
+  while (oracle_.failure().empty() && !is_settled()) {
+    if (!is_asked && clients_.is_idle() && operator_.is_done()) {
+      is_asked = true;
+      clients_.write_final();
+    }
+    step();
+    if (scheduler_.now() < end) continue;
+    std::string state =
+        base::concat("no progress after healing:", clients_.describe(), operator_.describe());
+    for (const auto& node : nodes_) state += node->describe();
+    oracle_.fail(state);
+  }
+}
+
+LifeResult Life::live() {
+  form();
+  run_safety();
+  if (oracle_.failure().empty()) run_liveness();
+  tally_.virtual_nanos = static_cast<std::uint64_t>(scheduler_.now().count());
+  scheduler_.trace(oracle_.digest());
+  scheduler_.trace(oracle_.executed().value());
+  return LifeResult{oracle_.failure(), scheduler_.trace_hash(), tally_};
+}
+
+}  // namespace synod::sim
