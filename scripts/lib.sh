@@ -10,7 +10,7 @@ packages=(
   libboost-dev libboost-system-dev libthrift-dev thrift-compiler librocksdb-dev libleveldb-dev
   libcereal-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libssl-dev libabsl-dev
   libgtest-dev libgmock-dev libbenchmark-dev libcuckoo-dev python3 python3-thrift strace
-  clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck
+  clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck spin
 )
 
 # The compiler cache is the user's, shared by all clones; without a home it lies in this one.

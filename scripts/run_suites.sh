@@ -34,6 +34,25 @@ record() { # name, passed, failed, seconds, note
   report+=("$(printf '%-12s %6d passed %4d failed %6d s  %s' "$1" "$2" "$3" "$4" "${5:-}")")
 }
 
+# A suite that is a command: its last line counts, and its exit code must agree with it.
+run_command_suite() { # name, command
+  local name="$1" start=$SECONDS log code=0
+  local -a command=()
+  read -r -a command <<<"$2"
+  mkdir -p build
+  log="build/suite-$name.log"
+  say "$name: running $2"
+  "${command[@]}" </dev/null 2>&1 | tee "$log" || code=1
+  if [[ "$(tail -n 1 "$log")" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    local succeeded="${BASH_REMATCH[1]}" broken="${BASH_REMATCH[2]}"
+    [[ $code -ne 0 && $broken -eq 0 ]] && broken=1
+    [[ $succeeded -eq 0 && $broken -eq 0 ]] && broken=1
+    record "$name" "$succeeded" "$broken" $((SECONDS - start))
+  else
+    record "$name" 0 1 $((SECONDS - start)) "no result"
+  fi
+}
+
 run_suite() { # name, preset, targets, selection
   local name="$1" preset="$2" targets="$3" selection="$4" start=$SECONDS
   local -a target_list=() options=()
@@ -74,6 +93,10 @@ main() {
     IFS='|' read -r name preset targets selection <<<"$row"
     name="$(trim "$name")"
     [[ $# -eq 0 || " $* " == *" $name "* ]] || continue
+    if [[ "$(trim "$preset")" == "-" ]]; then
+      run_command_suite "$name" "$(trim "$targets")"
+      continue
+    fi
     run_suite "$name" "$(trim "$preset")" "$(trim "$targets")" "$(trim "$selection")"
   done
   printf '\n'

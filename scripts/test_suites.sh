@@ -4,6 +4,9 @@
 #
 #   name | preset | ninja targets ("all", or names) | which ctest entries ("-" or ctest options)
 #
+# A row with preset "-" has a command instead of targets; the last line of its output is
+# "N passed, N failed".
+#
 # "-" runs every entry of the named targets: the entries of a GoogleTest binary are called
 # <target>/<Case>, those of a fuzz target fuzz/<target>. A sanitizer suite names its targets so
 # that only they are built; put a test there when it handles hostile bytes or owns raw memory
@@ -11,6 +14,8 @@
 asan_targets="base_test server_config_test config_fuzz storage_test log_reader_fuzz core_table_test"
 asan_targets+=" core_table_stress_test core_test core_stress_test operation_fuzz router_test"
 asan_targets+=" net_test server_thrift_test thrift_scanner_fuzz client_unit_test"
+asan_targets+=" consensus_protocol_test consensus_wire_test consensus_wire_fuzz consensus_log_test"
+asan_targets+=" paxos_log_fuzz consensus_runtime_test sim_test"
 tsan_targets="base_test core_table_stress_test core_stress_test net_test server_thrift_test"
 
 suites=(
@@ -18,4 +23,6 @@ suites=(
   "release | release | all           | -LE ^house\$"
   "asan    | asan    | $asan_targets | -"
   "tsan    | tsan    | $tsan_targets | -"
+  "sim     | -       | scripts/run_simulator.sh | -"
+  "models  | -       | verify/spin/check.py | -"
 )
