@@ -41,11 +41,11 @@ Status LogReplay::on_frame(const LogFrame& frame) {
     promised_ = std::max(promised_, summary.promised);
   }
   last_hint_ = summary.commit_hint;
-  hint_ = std::max(hint_, summary.commit_hint);
   extend(frame.seq, summary.last_slot());
   BodyReader reader(frame.body);
   FoundRecord record;
   while (reader.next(record)) SYNOD_RETURN_IF_ERROR(on_record(record, frame.seq));
+  hint_ = std::max(hint_, summary.commit_hint);  // Knows of the records of its own frame.
   ended_.insert(ended_.end(), reader.ended().begin(), reader.ended().end());
   if (!reader.is_malformed()) return Status();
   return Status(StatusCode::kCorruption,
