@@ -31,6 +31,8 @@ std::string_view status_code_name(StatusCode code) {
       return "CLOSED";
     case StatusCode::kOutcomeUnknown:
       return "OUTCOME_UNKNOWN";
+    case StatusCode::kUnavailable:
+      return "UNAVAILABLE";
     case StatusCode::kInternal:
       return "INTERNAL";
   }

@@ -27,6 +27,7 @@ enum class StatusCode : std::uint8_t {
   kUnsupported,      ///< Known but not enabled or not implemented by this backend.
   kClosed,           ///< The peer or the component is gone.
   kOutcomeUnknown,   ///< Perhaps done, perhaps not: neither success nor failure.
+  kUnavailable,      ///< Not here or not now: the message says who, or what is missing.
   kInternal,         ///< None of the above.
 };
 

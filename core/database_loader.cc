@@ -11,24 +11,36 @@ base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBacke
   const char scalars_key = kScalarsRow;
   SYNOD_ASSIGN_OR_RETURN(const auto applied_row, backend.get({&applied_key, 1}));
   SYNOD_ASSIGN_OR_RETURN(const auto scalars_row, backend.get({&scalars_key, 1}));
-  if (!applied_row && !scalars_row) return LogIndex(0);
-  if (!applied_row || !scalars_row) {
+  if (!applied_row && scalars_row) {
     return base::Status(base::StatusCode::kCorruption, "the backend lacks its head rows");
   }
+  if (scalars_row) SYNOD_RETURN_IF_ERROR(state_.load_scalars(*scalars_row));
+  SYNOD_RETURN_IF_ERROR(load_rows(backend, scalars_row.has_value()));
+  if (!applied_row) return LogIndex(0);
   SYNOD_ASSIGN_OR_RETURN(const AppliedRow applied, parse_applied_row(*applied_row));
-  SYNOD_RETURN_IF_ERROR(state_.load_scalars(*scalars_row));
-  base::Status failed;
-  SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-    if (key == base::BytesView(&applied_key, 1) || key == base::BytesView(&scalars_key, 1)) {
-      return true;
-    }
-    failed =
-        !key.empty() && key[0] == kEntryRow ? load_entry(key, value) : state_.load_row(key, value);
-    return failed.ok();
-  }));
-  SYNOD_RETURN_IF_ERROR(failed);
   SYNOD_RETURN_IF_ERROR(finish_loading(applied.index, applied.hash));
   return applied.index;
+}
+
+base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& backend,
+                                                bool has_scalars) {
+  base::Status failed;
+  SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
+    const char kind = key.empty() ? '\0' : key[0];
+    if (key.size() == 1 && (kind == kAppliedRow || kind == kScalarsRow)) return true;
+    if (key.size() == 1 && kind == kLabelRow) {
+      label_ = base::Bytes(value);
+      return true;
+    }
+    if (!has_scalars) {
+      // Before the first policy there is nothing but the position in the log.
+      failed = {base::StatusCode::kCorruption, "the backend lacks its head rows"};
+    } else {
+      failed = kind == kEntryRow ? load_entry(key, value) : state_.load_row(key, value);
+    }
+    return failed.ok();
+  }));
+  return failed;
 }
 
 base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::BytesView value) {

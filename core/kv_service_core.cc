@@ -52,6 +52,9 @@ Outcome KvServiceCore::run(Execution& execution) {
   if (operation.stamp > kStampMax || state.newest_version() >= kVersionMax.next()) {
     return refused(OutcomeCode::kInvalidOperation, "Stamp or version out of range");
   }
+  if (operation.kind != OperationKind::kPolicy && !state.has_policy()) {
+    return refused(OutcomeCode::kInvalidOperation, "The store has no policy yet");
+  }
   if (operation.kind == OperationKind::kPolicy) {
     if (!operation.policy || !state.accepts_policy(*operation.policy)) {
       return refused(OutcomeCode::kInvalidOperation, "Invalid policy");

@@ -20,4 +20,9 @@ base::Result<ExecutionResult> KvStoreExecutor::apply_encoded(LogIndex index,
   return apply(index, *decoded);
 }
 
+void KvStoreExecutor::skip(LogIndex index) {
+  SYNOD_ASSERT(index == applied_index().next(), "X1");
+  database_.finish(index);
+}
+
 }  // namespace synod::core

@@ -30,6 +30,9 @@ class KvStoreExecutor {
   [[nodiscard]] base::Result<ExecutionResult> apply_encoded(LogIndex index,
                                                             base::BytesView operation);
 
+  /// Passes a position of the log that holds no operation.
+  void skip(LogIndex index);
+
  private:
   KvServiceCore& core_;
   TransactionalKvDatabase& database_;

@@ -36,10 +36,10 @@ void Persistence::run() {
 void Persistence::follow_up() {
   if (is_paused()) {
     if (scheduled_.exchange(true)) return;
-    dispatcher_.run_after(options_.retry_after, [this] { run(); });
+    retry_timer_ = dispatcher_.run_after(options_.retry_after, [this] { run(); });
   } else if (!polling_ && durable_.load() < written_.load()) {
     polling_ = true;
-    dispatcher_.run_after(options_.poll_every, [this] { poll(); });
+    poll_timer_ = dispatcher_.run_after(options_.poll_every, [this] { poll(); });
   }
 }
 
@@ -92,7 +92,7 @@ void Persistence::poll() {
   learn_durable();
   if (durable_.load() < written_.load()) {
     polling_ = true;
-    dispatcher_.run_after(options_.poll_every, [this] { poll(); });
+    poll_timer_ = dispatcher_.run_after(options_.poll_every, [this] { poll(); });
   }
 }
 
@@ -120,6 +120,10 @@ void Persistence::request_flush(base::Function<void(base::Status)> done) {
   });
 }
 
-void Persistence::stop() { stopped_ = true; }
+void Persistence::stop() {
+  stopped_ = true;
+  dispatcher_.cancel(retry_timer_);
+  dispatcher_.cancel(poll_timer_);
+}
 
 }  // namespace synod::core

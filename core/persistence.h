@@ -48,7 +48,7 @@ class Persistence {
   void on_durable(base::Function<void(LogIndex)> progress) { progress_ = std::move(progress); }
   /// Recovery: what the backend held when it was opened.
   void start_at(LogIndex index);
-  /// No task runs after it returns on the dispatcher.
+  /// Nothing of it is left on the dispatcher when it returns there, unless somebody kicks again.
   void stop();
 
   [[nodiscard]] LogIndex written_index() const { return LogIndex(written_.load()); }
@@ -83,6 +83,8 @@ class Persistence {
   WriteBehind::Batch retry_;
   bool stopped_ = false;
   bool polling_ = false;
+  base::TimerId retry_timer_;
+  base::TimerId poll_timer_;
 };
 
 }  // namespace synod::core

@@ -269,6 +269,11 @@ void TransactionalKvDatabase::finish(LogIndex index) {
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
 }
 
+void TransactionalKvDatabase::put_label(base::Bytes label) {
+  label_ = std::move(label);
+  write_behind_.put_row(base::Bytes(1, kLabelRow), label_);
+}
+
 void TransactionalKvDatabase::publish_namespaces() {
   const NamespaceView* old = namespaces_.exchange(
       state_.namespaces().make_view(floor_.value()).release(), std::memory_order_acq_rel);

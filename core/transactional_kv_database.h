@@ -77,6 +77,12 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] std::optional<TimeMs> next_expiry() const override;
   void finish(LogIndex index) override;
 
+  /// Keeps bytes of the log's owner with the state: they are persisted together with the operation
+  /// or position that is finished next. Not hashed: they describe the log, not the data.
+  void put_label(base::Bytes label);
+  /// The newest one, put or loaded; empty if there never was any.
+  [[nodiscard]] const base::Bytes& label() const { return label_; }
+
   /// Fills an empty database from the backend's rows and returns the index they cover (0: none).
   /// kCorruption if rows contradict each other or the stored state hash (database_loader.cc).
   [[nodiscard]] base::Result<LogIndex> load(const storage::StorageBackend& backend);
@@ -149,6 +155,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   void cut_behind(KeyNode& node, Version floor);
   void remove_dead(std::size_t steps_max);
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
+  [[nodiscard]] base::Status load_rows(const storage::StorageBackend& backend, bool has_scalars);
   [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
   struct Recount;
   [[nodiscard]] base::Status verify_node(const KeyNode& node, Recount& recount) const;
@@ -171,6 +178,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   std::uint64_t tombstone_bytes_ = 0;
   StateHash entries_hash_;
   LogIndex applied_index_{0};
+  base::Bytes label_;
 
   // Writer only, local housekeeping.
   std::deque<Superseded> superseded_;

@@ -113,11 +113,13 @@ base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBacke
   const char scalars_key = kScalarsRow;
   const char applied_key = kAppliedRow;
   SYNOD_ASSIGN_OR_RETURN(const auto scalars, backend.get({&scalars_key, 1}));
-  if (!scalars) {
-    return key_count() == 0 && applied_index_ == LogIndex(0)
-               ? base::Status()
-               : differs("the backend has no scalars row");
+  if (!scalars && (state_.has_policy() || key_count() != 0)) {
+    return differs("the backend has no scalars row");
   }
+  const char label_key = kLabelRow;
+  SYNOD_ASSIGN_OR_RETURN(const auto label_row, backend.get({&label_key, 1}));
+  if (label_row.value_or(base::Bytes()) != label_) return differs("the label row is another one");
+  if (applied_index_ == LogIndex(0)) return {};
   SYNOD_ASSIGN_OR_RETURN(const auto applied_row, backend.get({&applied_key, 1}));
   if (!applied_row) return differs("the backend has no applied row");
   SYNOD_ASSIGN_OR_RETURN(const AppliedRow applied, parse_applied_row(*applied_row));
@@ -126,11 +128,13 @@ base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBacke
                                 applied.hash.to_string(), ", the tables ", applied_index_.value(),
                                 " ", hash().to_string()));
   }
+  if (!scalars) return {};
   SYNOD_RETURN_IF_ERROR(stored.load_scalars(*scalars));
   StateHash sum;
   base::Status failed;
   SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-    if (key == base::BytesView(&scalars_key, 1) || key == base::BytesView(&applied_key, 1)) {
+    if (key == base::BytesView(&scalars_key, 1) || key == base::BytesView(&applied_key, 1) ||
+        key == base::BytesView(&label_key, 1)) {
       return true;
     }
     const auto ref = parse_entry_row_key(key);

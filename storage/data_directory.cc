@@ -66,12 +66,7 @@ bool parse_hex(const std::optional<BytesView>& text, std::array<char, 16>& bytes
   return true;
 }
 
-std::string serialize(const DataIdentity& identity) {
-  const std::string lines = base::concat(
-      "format=", identity.format_version, "\n", "cluster_id=", identity.cluster_id_hex(), "\n",
-      "node_id=", identity.node_id.value(), "\n", "created=", identity.created_unix_seconds, "\n");
-  return lines + crc_line(lines);
-}
+constexpr std::string_view kReplicaLine = "use=replica\n";
 
 /// The checksum comes first, so that a format this build does not know is told from damage.
 Status parse(BytesView text, DataIdentity& identity) {
@@ -89,10 +84,14 @@ Status parse(BytesView text, DataIdentity& identity) {
   std::uint64_t node_id = 0;
   if (!parse_hex(take_line(text, "cluster_id"), identity.cluster_id) ||
       !parse_integer(take_line(text, "node_id"), node_id) ||
-      !parse_integer(take_line(text, "created"), identity.created_unix_seconds) ||
-      !text.starts_with("crc=")) {
+      !parse_integer(take_line(text, "created"), identity.created_unix_seconds)) {
     return damaged();
   }
+  if (text.starts_with(kReplicaLine)) {
+    identity.use = DirectoryUse::kReplica;
+    text.remove_prefix(kReplicaLine.size());
+  }
+  if (!text.starts_with("crc=")) return damaged();
   identity.node_id = DirectoryNodeId(node_id);
   return Status();
 }
@@ -103,6 +102,14 @@ bool is_harmless(const std::string& name) {
 }
 
 }  // namespace
+
+std::string DataDirectory::identity_text(const DataIdentity& identity) {
+  std::string lines = base::concat(
+      "format=", identity.format_version, "\n", "cluster_id=", identity.cluster_id_hex(), "\n",
+      "node_id=", identity.node_id.value(), "\n", "created=", identity.created_unix_seconds, "\n");
+  if (identity.use == DirectoryUse::kReplica) lines += kReplicaLine;
+  return lines + crc_line(lines);
+}
 
 std::string DataIdentity::cluster_id_hex() const {
   return to_hex(BytesView(cluster_id.data(), cluster_id.size()));
@@ -116,7 +123,7 @@ LogIdentity DataDirectory::log_identity() const {
 
 Result<DataDirectory> DataDirectory::open(FileSystem& files, const std::string& path,
                                           DirectoryNodeId node_id, base::Random random,
-                                          const base::Clock& clock) {
+                                          const base::Clock& clock, DirectoryUse use) {
   SYNOD_RETURN_IF_ERROR(files.create_directories(path));
   SYNOD_ASSIGN_OR_RETURN(const std::vector<std::string> before, files.list(path));
   const bool formatted = files.exists(path + "/" + kIdentityName);
@@ -130,16 +137,17 @@ Result<DataDirectory> DataDirectory::open(FileSystem& files, const std::string& 
   DataDirectory directory(path, std::move(lock));
   // Another process may have formatted it before this one got the lock.
   if (files.exists(path + "/" + kIdentityName)) {
-    SYNOD_RETURN_IF_ERROR(directory.load(files, node_id));
+    SYNOD_RETURN_IF_ERROR(directory.load(files, node_id, use));
   } else {
-    SYNOD_RETURN_IF_ERROR(directory.format(files, node_id, random, clock));
+    SYNOD_RETURN_IF_ERROR(directory.format(files, node_id, use, random, clock));
   }
+  if (use == DirectoryUse::kReplica) return directory;
   SYNOD_RETURN_IF_ERROR(files.create_directories(directory.log_path()));
   SYNOD_RETURN_IF_ERROR(files.create_directories(directory.db_path()));
   return directory;
 }
 
-Status DataDirectory::load(FileSystem& files, DirectoryNodeId node_id) {
+Status DataDirectory::load(FileSystem& files, DirectoryNodeId node_id, DirectoryUse use) {
   const std::string file = path_ + "/" + kIdentityName;
   SYNOD_ASSIGN_OR_RETURN(const Bytes text, read_file(files, file, kIdentityBytesMax));
   if (const Status status = parse(text, identity_); !status.ok()) return status.with_context(file);
@@ -148,20 +156,30 @@ Status DataDirectory::load(FileSystem& files, DirectoryNodeId node_id) {
                   base::concat(file, ": belongs to node ", identity_.node_id.value(),
                                ", this is node ", node_id.value()));
   }
+  if (identity_.use != use) {
+    return Status(StatusCode::kCorruption,
+                  base::concat(file, use == DirectoryUse::kReplica
+                                         ? ": made by a store that stands alone; a replica needs "
+                                           "a directory of its own (replicated mode is set)"
+                                         : ": made by a replica of a group; a store that stands "
+                                           "alone needs a directory of its own (replicated mode "
+                                           "is not set)"));
+  }
   // The identity was read through the page cache: its name must be durable before data is (D1).
   return files.sync_directory(path_);
 }
 
-Status DataDirectory::format(FileSystem& files, DirectoryNodeId node_id, base::Random random,
-                             const base::Clock& clock) {
+Status DataDirectory::format(FileSystem& files, DirectoryNodeId node_id, DirectoryUse use,
+                             base::Random random, const base::Clock& clock) {
   base::store_le64(identity_.cluster_id.data(), random.next());
   base::store_le64(identity_.cluster_id.data() + 8, random.next());
   identity_.node_id = node_id;
+  identity_.use = use;
   identity_.format_version = kFormatVersion;
   identity_.created_unix_seconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::seconds>(clock.wall_time()).count());
   is_new_ = true;
-  return replace_file(files, path_, kIdentityName, serialize(identity_));
+  return replace_file(files, path_, kIdentityName, identity_text(identity_));
 }
 
 }  // namespace synod::storage

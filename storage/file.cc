@@ -38,4 +38,15 @@ Status replace_file(FileSystem& files, const std::string& directory, const std::
   return files.sync_directory(directory);
 }
 
+Status remove_tree(FileSystem& files, const std::string& path) {
+  if (!files.exists(path)) return Status();
+  // What cannot be listed is a file.
+  if (const auto names = files.list(path); names.ok()) {
+    for (const std::string& name : *names) {
+      SYNOD_RETURN_IF_ERROR(remove_tree(files, base::concat(path, "/", name)));
+    }
+  }
+  return files.remove(path);
+}
+
 }  // namespace synod::storage

@@ -90,4 +90,8 @@ class FileSystem {
 [[nodiscard]] base::Status replace_file(FileSystem& files, const std::string& directory,
                                         const std::string& name, base::BytesView contents);
 
+/// Removes a file or a directory with all that is in it; ok if there is nothing. Not durable before
+/// the directory above is synced.
+[[nodiscard]] base::Status remove_tree(FileSystem& files, const std::string& path);
+
 }  // namespace synod::storage

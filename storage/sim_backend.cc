@@ -94,6 +94,20 @@ class SimBackend final : public StorageBackend {
                            read_file(files_, directory_ + "/" + kRowsFile, 1U << 30));
     return replace_file(files_, directory, kRowsFile, bytes);
   }
+  Result<std::vector<std::optional<Bytes>>> read_checkpoint(
+      const std::string& directory, const std::vector<Bytes>& keys) const override {
+    if (!files_.exists(directory + "/" + kRowsFile)) {
+      return Status(StatusCode::kCorruption, directory + ": no checkpoint");
+    }
+    SimBackend copy(files_, directory, 1);
+    SYNOD_RETURN_IF_ERROR(copy.load());
+    std::vector<std::optional<Bytes>> values;
+    for (const Bytes& key : keys) {
+      SYNOD_ASSIGN_OR_RETURN(auto value, copy.get(key));
+      values.push_back(std::move(value));
+    }
+    return values;
+  }
   Stats stats() const override { return {}; }
   std::string name() const override { return "simulated"; }
 

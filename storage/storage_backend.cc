@@ -9,4 +9,10 @@ std::uint64_t WriteBatch::bytes() const {
   return total;
 }
 
+base::Result<std::vector<std::optional<base::Bytes>>> StorageBackend::read_checkpoint(
+    const std::string& directory, const std::vector<base::Bytes>& /*keys*/) const {
+  return base::Status(base::StatusCode::kUnsupported,
+                      directory + ": " + name() + " cannot read a checkpoint in place");
+}
+
 }  // namespace synod::storage

@@ -56,6 +56,10 @@ class StorageBackend {
   virtual void interrupt() {}
   /// A consistent copy of everything written so far in a new directory, durable on return.
   [[nodiscard]] virtual base::Status checkpoint(const std::string& directory) = 0;
+  /// Rows of a checkpoint that this engine made, here or elsewhere: one answer for each key. Opens
+  /// it without changing its files. kUnsupported if the engine cannot do that.
+  [[nodiscard]] virtual base::Result<std::vector<std::optional<base::Bytes>>> read_checkpoint(
+      const std::string& directory, const std::vector<base::Bytes>& keys) const;
   struct Stats {
     std::uint64_t disk_bytes = 0;
     std::uint64_t memory_bytes = 0;

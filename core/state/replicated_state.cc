@@ -89,6 +89,7 @@ base::Bytes ReplicatedState::scalars_row() const {
 }
 
 void ReplicatedState::flush_scalars() {
+  if (!has_policy_) return;
   base::Bytes row = scalars_row();
   if (row == flushed_scalars_) return;
   flushed_scalars_ = row;

@@ -36,6 +36,8 @@ class ReplicatedState {
   [[nodiscard]] Version newest_version() const { return newest_version_; }
   [[nodiscard]] TimeMs clock() const { return clock_; }
   [[nodiscard]] Version conflict_floor() const { return conflict_floor_; }
+  /// Until the first policy no operation means anything: there is no state and no row of it.
+  [[nodiscard]] bool has_policy() const { return has_policy_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const VersionClock& version_clock() const { return version_clock_; }
   [[nodiscard]] TokenTable& tokens() { return tokens_; }
@@ -69,9 +71,9 @@ class ReplicatedState {
   void add_mark(Version version, TimeMs clock);
 
   RowSink& rows_;
+  Policy policy_;  ///< Before the hasher: it brings the seed.
   std::unique_ptr<const StateHasher> hasher_owner_;
   const StateHasher* hasher_;
-  Policy policy_;
   bool has_policy_ = false;
   Version newest_version_{0};
   TimeMs clock_{0};

@@ -15,6 +15,7 @@
 //
 //   'a'                              applied row: index and state hash
 //   'd' ns:be32 space:u8 key...      entry: version, expiry, generation, type, digest, value
+//   'l'                              label: bytes of the log's owner, no part of the state
 //   'm' version:be64                 clock mark: the clock from this version on
 //   'n' name...                      namespace: id, created, version of its last clear
 //   'o' id:be32                      cleared namespace that is still being swept
@@ -28,6 +29,7 @@ namespace synod::core {
 
 inline constexpr char kAppliedRow = 'a';
 inline constexpr char kEntryRow = 'd';
+inline constexpr char kLabelRow = 'l';
 inline constexpr char kMarkRow = 'm';
 inline constexpr char kNamespaceRow = 'n';
 inline constexpr char kSweptNamespaceRow = 'o';

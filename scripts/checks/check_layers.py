@@ -24,7 +24,7 @@ EVERYTHING = {"base", "storage", "net", "core", "consensus", "router", "server",
 HOMES = {
     "rocksdb/": {"storage"},
     "leveldb/": {"storage"},
-    "boost/": {"net"},
+    "boost/": {"net", "server/http"},
     "openssl/": {"net"},
     "thrift/": {"thrift", "server/thrift", "client", "tests"},
     "cereal/": {"base"},
@@ -33,13 +33,15 @@ HOMES = {
     "libcuckoo/": {"tests"},
     "toml++/": {"server/config"},
     "CLI/": {"server", "client"},
+    "grpcpp/": {"client/bench"},
     "gtest/": {"tests"},
     "gmock/": {"tests"},
     "benchmark/": {"tests"},
 }
 SYSTEM = ("sys/", "linux/", "netinet/", "arpa/", "net/", "asm/", "experimental/")
-# Headers that thrift generates carry no folder: <service>.h and <file>_types.h.
-GENERATED = re.compile(r"^[\"<](?:[A-Z]\w*\.h|\w+_(?:types|constants)\.h(?:pp)?)[\">]$")
+# Headers that thrift and protoc generate carry no folder: <service>.h, <file>_types.h, <file>.pb.h.
+GENERATED = re.compile(
+    r"^[\"<](?:[A-Z]\w*\.h|\w+_(?:types|constants)\.h(?:pp)?|\w+(?:\.grpc)?\.pb\.h)[\">]$")
 GENERATED_HOMES = {"thrift", "server/thrift", "client", "tests"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"][^>"]+[>"])', re.MULTILINE)

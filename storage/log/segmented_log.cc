@@ -228,6 +228,7 @@ Result<FrameSeq> SegmentedLogImpl::append(BytesView summary, std::span<const Byt
   const BytesView frame = encoder_.encode(
       head, summary, has_previous_ ? BytesView(previous_summary_) : BytesView(), body);
   if (Status status = writer_->write(frame); !status.ok()) return poison_with(std::move(status));
+  if (options_.observer != nullptr) options_.observer->on_append(disk_bytes);
   unsynced_ = true;
   previous_summary_ = summary;
   has_previous_ = true;
@@ -238,7 +239,9 @@ Result<FrameSeq> SegmentedLogImpl::append(BytesView summary, std::span<const Byt
 Status SegmentedLogImpl::sync() {
   SYNOD_RETURN_IF_ERROR(poison());
   if (!unsynced_) return Status();
+  if (options_.observer != nullptr) options_.observer->on_sync_begins();
   if (Status status = writer_->sync(); !status.ok()) return poison_with(std::move(status));
+  if (options_.observer != nullptr) options_.observer->on_sync_ends();
   unsynced_ = false;
   return Status();
 }

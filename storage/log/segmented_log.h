@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/strong_id.h"
 #include "storage/file.h"
+#include "storage/log/log_observer.h"
 
 namespace synod::storage {
 
@@ -36,6 +37,7 @@ struct LogOptions {
   std::uint64_t segment_bytes = 64U << 20;    ///< A segment is zero-filled to this before use.
   std::uint64_t frame_bytes_max = 64U << 20;  ///< A larger body is refused with kLimitExceeded.
   DamagePolicy damage = DamagePolicy::kRefuse;
+  LogObserver* observer = nullptr;  ///< Outlives the log.
 };
 
 /// One frame as recovery found it. `summary` and `body` are the owner's; they live only during the

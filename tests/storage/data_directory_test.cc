@@ -107,5 +107,21 @@ TEST(DataDirectory, GivesEachNodeOfAClusterAnotherLogIdentity) {
   EXPECT_NE(open_directory(one, 1)->log_identity(), open_directory(two, 2)->log_identity());
 }
 
+TEST(DataDirectory, ServesOneUseForEver) {
+  SimFileSystem files{base::Random(1)};
+  const auto open_as = [&files](DirectoryUse use) {
+    return DataDirectory::open(files, "/data", DirectoryNodeId(1), Random(3), FixedClock(), use);
+  };
+  {
+    const auto made = open_as(DirectoryUse::kReplica);
+    ASSERT_TRUE(made.ok());
+    EXPECT_FALSE(files.exists("/data/db"));
+  }
+  EXPECT_EQ(open_as(DirectoryUse::kStandalone).status().code(), base::StatusCode::kCorruption);
+  const auto again = open_as(DirectoryUse::kReplica);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->identity().use, DirectoryUse::kReplica);
+}
+
 }  // namespace
 }  // namespace synod::storage
