@@ -6,6 +6,13 @@
 #include "base/assert.h"
 
 namespace synod::net {
+namespace {
+
+thread_local AsioDispatcher* current_dispatcher = nullptr;
+
+}  // namespace
+
+AsioDispatcher* Worker::current() { return current_dispatcher; }
 
 Worker::~Worker() {
   stop();
@@ -17,6 +24,7 @@ void Worker::start() {
   thread_ = std::thread([this] {
     // A name is a convenience: the call fails only for names the substr rules out.
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+    current_dispatcher = &dispatcher_;
     dispatcher_.run();
   });
 }

@@ -29,6 +29,8 @@ class Worker {
   void join();
 
   [[nodiscard]] AsioDispatcher& dispatcher() { return dispatcher_; }
+  /// The dispatcher of the worker whose thread calls; null on any other thread.
+  [[nodiscard]] static AsioDispatcher* current();
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
