@@ -186,12 +186,12 @@ void PersistEncoder::put_group(std::span<const SlotRecord> group) {
   if (first.is_restamp) close();
 }
 
-bool BodyReader::fail() {
+bool FrameBodyReader::fail() {
   is_malformed_ = true;
   return false;
 }
 
-bool BodyReader::read_ended() {
+bool FrameBodyReader::read_ended() {
   const std::uint64_t count = load_le32(left_.data() + 4);
   left_.remove_prefix(kGroupHeadBytes);
   if (count > left_.size() / kLostBytes) return fail();
@@ -203,7 +203,7 @@ bool BodyReader::read_ended() {
   return true;
 }
 
-bool BodyReader::read_group() {
+bool FrameBodyReader::read_group() {
   while (left_.size() >= kGroupHeadBytes && left_[0] == static_cast<char>(kEnded)) {
     if (!read_ended()) return false;
     if (left_.empty()) return false;
@@ -222,7 +222,7 @@ bool BodyReader::read_group() {
   return count_ != 0 && group_.slot != kNoSlot && !overflows ? true : fail();
 }
 
-bool BodyReader::next(FoundRecord& record) {
+bool FrameBodyReader::next(FoundRecord& record) {
   if (is_malformed_ || (count_ == 0 && left_.empty())) return false;
   if (count_ == 0 && !read_group()) return false;
   const std::size_t head = group_.is_restamp ? kStampBytes : kItemBytes;

@@ -89,9 +89,9 @@ struct FoundRecord {
 };
 
 /// Reads the records of a body one by one; every length is checked against what is left.
-class BodyReader {
+class FrameBodyReader {
  public:
-  explicit BodyReader(base::BytesView body) : left_(body) {}
+  explicit FrameBodyReader(base::BytesView body) : left_(body) {}
   /// False at the end, and where the body is malformed.
   [[nodiscard]] bool next(FoundRecord& record);
   [[nodiscard]] bool is_malformed() const { return is_malformed_; }

@@ -42,7 +42,7 @@ Status LogReplay::on_frame(const LogFrame& frame) {
   }
   last_hint_ = summary.commit_hint;
   extend(frame.seq, summary.last_slot());
-  BodyReader reader(frame.body);
+  FrameBodyReader reader(frame.body);
   FoundRecord record;
   while (reader.next(record)) SYNOD_RETURN_IF_ERROR(on_record(record, frame.seq));
   hint_ = std::max(hint_, summary.commit_hint);  // Knows of the records of its own frame.

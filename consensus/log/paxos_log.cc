@@ -27,7 +27,7 @@ storage::LogIdentity log_identity(const Superblock& superblock) {
 }
 
 Status check_open(const Superblock& superblock, Slot applied) {
-  if (superblock.formation != Formation::kFormed) {
+  if (superblock.formation != DiskState::kFormed) {
     return Status(StatusCode::kInvalidArgument, "a replica that is not formed has no log");
   }
   if (applied < superblock.base) {

@@ -18,7 +18,7 @@ using base::Status;
 using base::StatusCode;
 
 constexpr std::string_view kMagic = "SYNODSUP";
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;  // 1 did not know whom a blank disk had answered.
 constexpr std::size_t kCrcOffset = 12;
 
 template <class Id>
@@ -99,8 +99,8 @@ bool is_sane(const Superblock& superblock) {
   for (std::size_t i = 1; i < chain.size(); ++i) {
     if (chain[i].id <= chain[i - 1].id || chain[i].first < chain[i - 1].first) return false;
   }
-  const bool formed = superblock.formation == Formation::kFormed;
-  const bool known = formed || superblock.formation == Formation::kBlank;
+  const bool formed = superblock.formation == DiskState::kFormed;
+  const bool known = formed || superblock.formation == DiskState::kBlank;
   return known && superblock.replica != ReplicaId() && formed == !chain.empty();
 }
 
@@ -112,6 +112,7 @@ Bytes encode_superblock_body(const Superblock& superblock) {
   put_id(out, superblock.replica);
   put_id(out, superblock.incarnation);
   out(superblock.formation);
+  put_id(out, superblock.answered);
   put_id(out, superblock.cluster);
   put_ballot(out, superblock.promised);
   put_chain(out, superblock.chain);
@@ -129,6 +130,7 @@ Result<Superblock> decode_superblock_body(BytesView body, std::uint64_t version)
     take_id(in, superblock.replica);
     take_id(in, superblock.incarnation);
     in(superblock.formation);
+    take_id(in, superblock.answered);
     take_id(in, superblock.cluster);
     take_ballot(in, superblock.promised);
     take_chain(in, superblock.chain);

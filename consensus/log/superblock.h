@@ -11,7 +11,7 @@
 
 namespace synod::consensus {
 
-enum class Formation : std::uint8_t {
+enum class DiskState : std::uint8_t {
   kBlank = 1,   ///< Has an incarnation and belongs to no cluster yet.
   kFormed = 2,  ///< Has a cluster and a chain of configurations.
 };
@@ -21,7 +21,9 @@ struct Superblock {
   std::uint64_t version = 0;  ///< Grows with every write.
   ReplicaId replica;
   Incarnation incarnation;
-  Formation formation = Formation::kBlank;
+  DiskState formation = DiskState::kBlank;
+  /// Blank only: whose question `incarnation` answered (protocol/formation.h, F2); 0: nobody's.
+  Incarnation answered;
   ClusterId cluster;
   Ballot promised;
   Chain chain;

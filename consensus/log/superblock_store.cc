@@ -167,7 +167,7 @@ Status SuperblockStore::check(const Expected& expected) const {
   if (expected.incarnation && current_.incarnation != *expected.incarnation) {
     return refuse("has another incarnation");
   }
-  const bool formed = current_.formation == Formation::kFormed;
+  const bool formed = current_.formation == DiskState::kFormed;
   if (formed && expected.cluster && current_.cluster != *expected.cluster) {
     return refuse("belongs to another cluster");
   }
@@ -175,12 +175,27 @@ Status SuperblockStore::check(const Expected& expected) const {
 }
 
 Status SuperblockStore::form(ClusterId cluster, const Chain& chain) {
-  SYNOD_ASSERT(current_.formation == Formation::kBlank, "B4: a replica is formed once");
+  SYNOD_ASSERT(current_.formation == DiskState::kBlank, "B4: a replica is formed once");
   SYNOD_ASSERT(!chain.configurations.empty(), "C1: a group has a configuration");
   Superblock next = current_;
-  next.formation = Formation::kFormed;
+  next.formation = DiskState::kFormed;
   next.cluster = cluster;
   next.chain = chain;
+  return write(std::move(next));
+}
+
+Status SuperblockStore::remember(const FormationMemory& memory,
+                                 const std::string& state_directory) {
+  SYNOD_ASSERT(current_.formation == DiskState::kBlank, "B4: a replica is formed once");
+  Superblock next = current_;
+  next.incarnation = memory.incarnation;
+  next.answered = memory.answered;
+  if (memory.record) {
+    next.formation = DiskState::kFormed;
+    next.cluster = memory.record->cluster;
+    next.chain = memory.record->chain;
+    next.state_directory = state_directory;
+  }
   return write(std::move(next));
 }
 
@@ -188,9 +203,11 @@ Status SuperblockStore::write(Superblock next) {
   SYNOD_ASSERT(next.promised >= current_.promised, "A1: a promise only grows");
   SYNOD_ASSERT(next.base >= current_.base && next.log_begin >= current_.log_begin,
                "B4: what was cut does not come back");
-  SYNOD_ASSERT(next.replica == current_.replica && next.incarnation == current_.incarnation,
-               "B4: identity never changes");
-  SYNOD_ASSERT(next.chain.configurations.empty() == (next.formation == Formation::kBlank),
+  const bool may_rename = current_.formation == DiskState::kBlank;
+  SYNOD_ASSERT(
+      next.replica == current_.replica && (may_rename || next.incarnation == current_.incarnation),
+      "B4: identity never changes");
+  SYNOD_ASSERT(next.chain.configurations.empty() == (next.formation == DiskState::kBlank),
                "C1: a group has a configuration");
   SYNOD_ASSERT(current_.chain.configurations.empty() ||
                    next.chain.current().id >= current_.chain.current().id,

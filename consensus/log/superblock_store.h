@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "consensus/log/superblock.h"
+#include "consensus/protocol/formation.h"
 #include "storage/file.h"
 
 namespace synod::consensus {
@@ -26,7 +27,8 @@ namespace synod::consensus {
 ///       one that was not finished, or not written here.
 ///   B3  Before anybody acts on what was read, all four copies hold it durably, under a version
 ///       above every copy seen: what one more damage leaves is never older.
-///   B4  promised, base, log_begin and the chain never go back; identity never changes.
+///   B4  promised, base, log_begin and the chain never go back; identity never changes once it is
+///       formed.
 ///
 /// Threads: externally synchronized; the log writer, once there is a log.
 /// Failure: a failed write poisons the store (every later write returns it); the owner fail-stops.
@@ -48,6 +50,10 @@ class SuperblockStore {
   [[nodiscard]] const Superblock& current() const { return current_; }
   /// Makes a blank superblock that of a member of `cluster`. REQUIRES: blank; a chain.
   [[nodiscard]] base::Status form(ClusterId cluster, const Chain& chain);
+  /// What a blank disk has to know while its group forms; with a record it is formed, and its state
+  /// lies in `state_directory`. All of it or nothing survives. REQUIRES: blank.
+  [[nodiscard]] base::Status remember(const FormationMemory& memory,
+                                      const std::string& state_directory);
   /// Durable on return. The version is the store's business. kLimitExceeded: nothing was written.
   [[nodiscard]] base::Status write(Superblock next);
 

@@ -108,6 +108,12 @@ bool Pipeline::is_caught_up(ReplicaId replica, Slot last) const {
   return found != followers_.end() && found->second.is_voter && found->second.match == last;
 }
 
+std::optional<Slot> Pipeline::match(ReplicaId replica) const {
+  const auto found = followers_.find(replica);
+  if (found == followers_.end()) return std::nullopt;
+  return found->second.match;
+}
+
 std::optional<ReplicaId> Pipeline::caught_up(Slot last) const {
   for (const auto& [id, follower] : followers_) {
     if (is_caught_up(id, last)) return id;

@@ -53,6 +53,9 @@ class Pipeline {
   [[nodiscard]] std::optional<ReplicaId> caught_up(Slot last) const;
   [[nodiscard]] bool is_caught_up(ReplicaId replica, Slot last) const;
 
+  /// What this follower has acknowledged in this ballot; none if there is no such follower.
+  [[nodiscard]] std::optional<Slot> match(ReplicaId replica) const;
+
   struct Send {
     ReplicaId to;
     Message message;

@@ -92,6 +92,12 @@ class Replica {
   [[nodiscard]] const Configuration& configuration() const { return history_.current(); }
   /// Not part of the configuration, and a majority of it does without this replica: it may go.
   [[nodiscard]] bool is_retired() const;
+  /// While it leads: how far this follower has acknowledged the log.
+  [[nodiscard]] std::optional<Slot> match(ReplicaId follower) const {
+    return leadership_ ? leadership_->pipeline.match(follower) : std::nullopt;
+  }
+  /// Every configuration it knows.
+  [[nodiscard]] const Chain& chain() const { return history_.chain(); }
   [[nodiscard]] const Acceptor& acceptor() const { return acceptor_; }
   [[nodiscard]] const Learner& learner() const { return learner_; }
 

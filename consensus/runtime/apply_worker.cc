@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 namespace synod::consensus {
 
@@ -38,14 +39,17 @@ void ApplyWorker::handle(std::vector<Request>& requests) {
 void ApplyWorker::handle_one(Request request) {
   if (has_failed_) return;
   if (auto* resume = std::get_if<Resume>(&request)) return finish_install(std::move(resume->image));
-  if (install_) return held_.push_back(std::move(request));
+  if (install_) {
+    if (auto* wanted = std::get_if<TakeSnapshot>(&request); wanted != nullptr && wanted->done) {
+      return wanted->done(base::Status(base::StatusCode::kBusy, "an image is being installed"));
+    }
+    return held_.push_back(std::move(request));
+  }
   if (auto* deliveries = std::get_if<std::vector<Delivery>>(&request)) {
     return execute(std::move(*deliveries));
   }
-  if (const auto* wanted = std::get_if<TakeSnapshot>(&request)) {
-    if (wanted->at_least > snapshot_ && !is_snapshotting_) take_snapshot();
-    return;
-  }
+  if (auto* wanted = std::get_if<TakeSnapshot>(&request)) return do_take(*wanted);
+  if (std::holds_alternative<RelieveLog>(request)) return do_relieve();
   std::visit([this](auto& task) { do_task(task); }, std::get<SnapshotTask>(request));
 }
 
@@ -81,7 +85,11 @@ void ApplyWorker::flush_if_due() {
     events_(StateFlushed{durable});
   }
   const bool is_due = executed_.value() >= flushed_.value() + policy_.flush_every_slots;
-  if (!is_due || is_flushing_ || install_) return;
+  if (is_due) flush();
+}
+
+void ApplyWorker::flush() {
+  if (is_flushing_ || install_) return;
   is_flushing_ = true;
   machine_.flush([this](const base::Status& status) {
     is_flushing_ = false;
@@ -94,37 +102,76 @@ void ApplyWorker::flush_if_due() {
 
 void ApplyWorker::snapshot_if_due() {
   const bool is_due = executed_.value() >= snapshot_.value() + policy_.snapshot_every_slots;
-  if (is_due && !is_snapshotting_ && !install_ && !has_failed_) take_snapshot();
+  const bool may_begin = !is_snapshotting_ && !install_ && !has_failed_;
+  if (is_due && may_begin && !is_pausing()) take_snapshot();
+}
+
+bool ApplyWorker::is_pausing() const {
+  return paused_until_ && strand_.clock().boot_time() < *paused_until_;
+}
+
+void ApplyWorker::do_take(TakeSnapshot& wanted) {
+  if (!wanted.done) {
+    const bool is_needed = wanted.at_least > snapshot_ && !is_snapshotting_;
+    if (is_needed && !is_pausing()) take_snapshot();
+    return;
+  }
+  want_outcome_.push_back(std::move(wanted.done));
+  if (!is_snapshotting_) take_snapshot();
+}
+
+void ApplyWorker::do_relieve() {
+  if (executed_ > flushed_) flush();
+  const bool is_needed = executed_ > snapshot_ && !is_snapshotting_ && !is_pausing();
+  if (!is_needed) return;
+  paused_until_ = strand_.clock().boot_time() + policy_.snapshot_pause;
+  take_snapshot();
 }
 
 void ApplyWorker::take_snapshot() {
   is_snapshotting_ = true;
-  machine_.take_snapshot([this](base::Result<SnapshotManifest> manifest) {
-    is_snapshotting_ = false;
-    if (manifest.ok()) {
-      snapshot_ = std::max(snapshot_, manifest->slot);
-      snapshot_id_ = manifest->id;
-      events_(SnapshotTaken{std::move(*manifest)});
-    } else {
-      events_(SnapshotAttemptFailed{manifest.status()});
-    }
-    install_when_idle();
-  });
+  machine_.take_snapshot(
+      [this](base::Result<SnapshotManifest> manifest) { on_snapshot(std::move(manifest)); });
+}
+
+void ApplyWorker::on_snapshot(base::Result<SnapshotManifest> manifest) {
+  is_snapshotting_ = false;
+  std::vector<SnapshotDone> want = std::exchange(want_outcome_, {});
+  for (SnapshotDone& done : want) {
+    done(manifest.ok() ? base::Result<Slot>(manifest->slot) : manifest.status());
+  }
+  if (manifest.ok()) {
+    snapshot_ = std::max(snapshot_, manifest->slot);
+    snapshot_id_ = manifest->id;
+    events_(SnapshotTaken{std::move(*manifest)});
+  } else {
+    paused_until_ = strand_.clock().boot_time() + policy_.snapshot_pause;
+    events_(SnapshotAttemptFailed{manifest.status()});
+  }
+  install_when_idle();
 }
 
 /// What peers are offered cannot be read any more: another takes its place.
 void ApplyWorker::note_gone(SnapshotId snapshot) {
   if (snapshot != snapshot_id_ || is_snapshotting_ || install_) return;
   snapshot_ = kNoSlot;
-  take_snapshot();
+  if (!is_pausing()) take_snapshot();
 }
 
 void ApplyWorker::note_staging(SnapshotId snapshot, const base::Status& status) {
-  if (!status.ok()) events_(StagingFailed{snapshot, status});
+  if (status.ok()) return;
+  broken_staging_ = snapshot;
+  events_(StagingFailed{snapshot, status});
+}
+
+/// I3. What follows a failure was ordered before anybody heard of it.
+bool ApplyWorker::is_broken(SnapshotId snapshot) const {
+  return snapshot == broken_staging_ && !SYNOD_PLANT("staging_goes_on");
 }
 
 void ApplyWorker::do_task(BeginStaging& task) {
   const SnapshotId snapshot = task.manifest.id;
+  broken_staging_ = SnapshotId();
   machine_.begin_staging(task.manifest,
                          [this, snapshot](base::Result<std::vector<StagedFile>> staged) {
                            if (!staged.ok()) return note_staging(snapshot, staged.status());
@@ -133,12 +180,14 @@ void ApplyWorker::do_task(BeginStaging& task) {
 }
 
 void ApplyWorker::do_task(const StageBytes& task) {
+  if (is_broken(task.snapshot)) return;
   machine_.stage(task, [this, snapshot = task.snapshot](const base::Status& status) {
     note_staging(snapshot, status);
   });
 }
 
 void ApplyWorker::do_task(const RestartFile& task) {
+  if (is_broken(task.snapshot)) return;
   machine_.restart_file(task, [this, snapshot = task.snapshot](const base::Status& status) {
     note_staging(snapshot, status);
   });
@@ -155,8 +204,11 @@ void ApplyWorker::do_task(const ReleaseSnapshot& task) { machine_.release_snapsh
 
 void ApplyWorker::do_task(FinishStaging& task) {
   const SnapshotId snapshot = task.manifest.id;
+  if (is_broken(snapshot)) return;
   machine_.finish_staging(task.manifest, [this, snapshot](base::Result<StagedImage> image) {
     if (!image.ok()) return note_staging(snapshot, image.status());
+    // A write that was still under way may have failed since.
+    if (is_broken(snapshot)) return machine_.discard_staging(snapshot);
     begin_install(std::move(*image));
   });
 }

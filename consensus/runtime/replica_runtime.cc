@@ -53,9 +53,9 @@ void ReplicaRuntime::arm_tick() {
 }
 
 void ReplicaRuntime::stop(base::Function<void()> done) {
-  inbox_.push(Task([this, done = std::move(done)](Replica&) mutable {
+  inbox_.push(Task([this, done = std::move(done)](Replica*) mutable {
+    if (std::exchange(is_stopped_, true)) return done();
     has_ended_ = true;
-    is_stopped_ = true;
     proposals_.forget_all();
     for (Proposal& each : std::exchange(batch_, {})) refuse(each, Proposed());
     for (auto& [context, read] : std::exchange(reads_, {})) read(std::nullopt);
@@ -68,25 +68,34 @@ void ReplicaRuntime::fail(const base::Status& status) {
 }
 
 void ReplicaRuntime::reconfigure(NextConfiguration next, base::Function<void(Proposed)> done) {
-  inbox_.push(Task([next = std::move(next), done = std::move(done)](Replica& replica) mutable {
-    done(replica.reconfigure(next));
+  inbox_.push(Task([next = std::move(next), done = std::move(done)](Replica* replica) mutable {
+    done(replica == nullptr ? Proposed() : replica->reconfigure(next));
   }));
 }
 
 void ReplicaRuntime::change_learner(Member learner, bool is_added,
                                     base::Function<void(Proposed)> done) {
-  inbox_.push(Task([learner, is_added, done = std::move(done)](Replica& replica) mutable {
-    done(replica.change_learner(learner, is_added));
+  inbox_.push(Task([learner, is_added, done = std::move(done)](Replica* replica) mutable {
+    done(replica == nullptr ? Proposed() : replica->change_learner(learner, is_added));
   }));
 }
 
 void ReplicaRuntime::transfer(ReplicaId to, base::Function<void(bool)> done) {
-  inbox_.push(
-      Task([to, done = std::move(done)](Replica& replica) mutable { done(replica.transfer(to)); }));
+  inbox_.push(Task([to, done = std::move(done)](Replica* replica) mutable {
+    done(replica != nullptr && replica->transfer(to));
+  }));
 }
 
-void ReplicaRuntime::inspect(base::Function<void(const Replica&)> look) {
-  inbox_.push(Task([look = std::move(look)](Replica& replica) mutable { look(replica); }));
+void ReplicaRuntime::inspect(base::Function<void(const Replica*)> look) {
+  inbox_.push(Task([look = std::move(look)](Replica* replica) mutable { look(replica); }));
+}
+
+void ReplicaRuntime::note_log_size(bool is_large) {
+  inbox_.push(Task([this, is_large](Replica* replica) {
+    if (replica == nullptr) return;
+    is_log_large_ = is_large;
+    if (is_large) apply_.relieve_log();
+  }));
 }
 
 void ReplicaRuntime::handle(std::vector<Input>& inputs) {
@@ -111,6 +120,7 @@ void ReplicaRuntime::turn_away(std::vector<Input>& inputs, std::size_t first) {
   for (std::size_t i = first; i < inputs.size(); ++i) {
     if (auto* proposal = std::get_if<Proposal>(&inputs[i])) refuse(*proposal, Proposed());
     if (auto* read = std::get_if<ReadDone>(&inputs[i])) (*read)(std::nullopt);
+    if (auto* task = std::get_if<Task>(&inputs[i])) (*task)(nullptr);
   }
 }
 
@@ -175,7 +185,19 @@ void ReplicaRuntime::on(const SnapshotInstalled& event) {
   seams_.observer.on_installed(event.label);
 }
 
+/// Who proposes for others in the name of a ballot must know that it is that ballot.
+void ReplicaRuntime::refuse_other_ballots() {
+  const bool leads = replica_.role() == Role::kLeading;
+  const Ballot ballot = replica_.acceptor().promised();
+  std::erase_if(batch_, [&](Proposal& each) {
+    if (!each.only_in || (leads && *each.only_in == ballot)) return false;
+    refuse(each, Proposed());
+    return true;
+  });
+}
+
 void ReplicaRuntime::submit_proposals() {
+  refuse_other_ballots();
   if (batch_.empty()) return;
   std::vector<base::Bytes> commands;
   commands.reserve(batch_.size());
@@ -254,8 +276,9 @@ void ReplicaRuntime::note_leadership() {
 
 void ReplicaRuntime::trim() {
   const Slot safe = std::min(flushed_, snapshot_);
-  if (safe.value() <= trimmed_.value() + options_.keep_slots) return;
-  trimmed_ = Slot(safe.value() - options_.keep_slots);
+  const std::uint64_t keep = is_log_large_ ? 0 : options_.keep_slots;
+  if (safe.value() <= trimmed_.value() + keep) return;
+  trimmed_ = Slot(safe.value() - keep);
   replica_.trim(trimmed_);
   log_.cut(trimmed_);
 }

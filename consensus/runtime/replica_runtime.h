@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -104,26 +105,38 @@ class ReplicaRuntime {
 
   void receive(Envelope envelope) { inbox_.push(std::move(envelope)); }
   void propose(base::Bytes command, Proposals::Done done) {
-    inbox_.push(Proposal{std::move(command), std::move(done)});
+    inbox_.push(Proposal{std::move(command), std::move(done), std::nullopt});
+  }
+  /// Proposes in exactly this ballot, or not at all (kNotLeading).
+  void propose_in(const Ballot& ballot, base::Bytes command, Proposals::Done done) {
+    inbox_.push(Proposal{std::move(command), std::move(done), ballot});
   }
   /// Answers with an index: a state that contains it is as new as this call. None: ask again or
   /// elsewhere.
   using ReadDone = base::Function<void(std::optional<Slot>)>;
   void read(ReadDone done) { inbox_.push(std::move(done)); }
 
+  // After stop() these answer as a replica that does not lead.
   void reconfigure(NextConfiguration next, base::Function<void(Proposed)> done);
   void change_learner(Member learner, bool is_added, base::Function<void(Proposed)> done);
   void transfer(ReplicaId to, base::Function<void(bool)> done);
-  /// Looks at the replica on its strand.
-  void inspect(base::Function<void(const Replica&)> look);
+  /// Looks at the replica on its strand; null after stop().
+  void inspect(base::Function<void(const Replica*)> look);
+
+  /// A snapshot now; `done` runs on the apply strand.
+  void take_snapshot(ApplyWorker::SnapshotDone done) { apply_.take_snapshot(std::move(done)); }
+  /// While the log is large, nothing is kept for laggards that a snapshot holds. Said again for as
+  /// long as it is, and once when it is not.
+  void note_log_size(bool is_large);
 
  private:
   struct Proposal {
     base::Bytes command;
     Proposals::Done done;
+    std::optional<Ballot> only_in;
   };
   struct Tick {};
-  using Task = base::Function<void(Replica&)>;
+  using Task = base::Function<void(Replica*)>;  ///< Null: stopped.
   using Input = std::variant<Tick, Envelope, Ticket, ApplyEvent, Proposal, ReadDone, Task>;
 
   void handle(std::vector<Input>& inputs);
@@ -134,7 +147,7 @@ class ReplicaRuntime {
   void take(ApplyEvent& event);
   void take(Proposal& proposal) { batch_.push_back(std::move(proposal)); }
   void take(ReadDone& done);
-  void take(Task& task) { task(replica_); }
+  void take(Task& task) { task(&replica_); }
   void on(AppliedThrough& event);
   void on(const StateFlushed& event);
   void on(const SnapshotTaken& event);
@@ -144,6 +157,7 @@ class ReplicaRuntime {
   void on(const StagingFailed& event);
   void on(const SnapshotInstalled& event);
   void submit_proposals();
+  void refuse_other_ballots();
   void refuse(Proposal& proposal, const Proposed& answer);
   void carry_out(Output& output);
   void note_leadership();
@@ -170,6 +184,7 @@ class ReplicaRuntime {
   Slot flushed_;
   Slot snapshot_;
   Slot trimmed_;
+  bool is_log_large_ = false;
   std::optional<Slot> snapshot_wanted_;
 };
 

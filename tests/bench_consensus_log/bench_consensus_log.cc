@@ -45,7 +45,7 @@ PaxosLog::Opened open_log(storage::FileSystem& files, const std::string& directo
                           const storage::LogOptions& options = {}) {
   auto store = SuperblockStore::open(files, directory, {ReplicaId(1), {}, {}}, base::Random(1));
   check(store.status(), "superblock");
-  if ((*store)->current().formation == Formation::kBlank) {
+  if ((*store)->current().formation == DiskState::kBlank) {
     Chain chain;
     chain.configurations.resize(1);
     chain.configurations[0].id = ConfigId(1);

@@ -82,7 +82,7 @@ TestLog open_log(storage::FileSystem& files, const OpenWith& with) {
   auto store = SuperblockStore::open(files, kDirectory, expected, base::Random(with.seed));
   opened.status = store.status();
   if (!store.ok()) return opened;
-  if ((*store)->current().formation == Formation::kBlank) {
+  if ((*store)->current().formation == DiskState::kBlank) {
     opened.status = (*store)->form(kCluster, with.chain);
     if (!opened.status.ok()) return opened;
   }

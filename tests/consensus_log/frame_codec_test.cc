@@ -24,7 +24,7 @@ TEST(FrameCodec, ReadsBackTheRecordsItWrote) {
   for (int repeat = 0; repeat < 2; ++repeat) {
     encoder.encode(persist_of(ballot_of(4), records, 4));
     const base::Bytes body = joined(encoder.body());
-    BodyReader reader(body);
+    FrameBodyReader reader(body);
     FoundRecord found;
     for (const SlotRecord& record : records) {
       ASSERT_TRUE(reader.next(found));
@@ -76,7 +76,7 @@ TEST(FrameCodec, AnyBytesAreReadWithinTheirBounds) {
     for (std::uint64_t flips = random.below(4); flips > 0 && !bent.empty(); --flips) {
       bent[random.below(std::min<std::size_t>(bent.size(), 60))] = static_cast<char>(random.next());
     }
-    BodyReader reader(bent);
+    FrameBodyReader reader(bent);
     FoundRecord found;
     std::uint64_t count = 0;
     while (reader.next(found)) {

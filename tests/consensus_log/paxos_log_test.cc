@@ -169,7 +169,7 @@ TEST(PaxosLog, ALogOfAnotherDiskIsRefused) {
   other.version = 1;
   other.replica = kSelf;
   other.incarnation = Incarnation(78);
-  other.formation = Formation::kFormed;
+  other.formation = DiskState::kFormed;
   other.cluster = kCluster;
   other.chain = chain_of();
   const base::Bytes body = encode_superblock_body(other);

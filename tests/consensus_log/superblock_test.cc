@@ -47,7 +47,7 @@ TEST(Superblock, SurvivesARoundTripWithEverythingInIt) {
   written.version = 9;
   written.replica = kSelf;
   written.incarnation = kDisk;
-  written.formation = Formation::kFormed;
+  written.formation = DiskState::kFormed;
   written.cluster = kCluster;
   written.promised = ballot_of(7, 2);
   written.chain = chain_of({40, 90});
@@ -79,7 +79,7 @@ TEST(Superblock, BeginsBlankWithAnIncarnationAndIsFormedOnce) {
   {
     auto store = open_store(files);
     ASSERT_TRUE(store.ok());
-    EXPECT_EQ((*store)->current().formation, Formation::kBlank);
+    EXPECT_EQ((*store)->current().formation, DiskState::kBlank);
     incarnation = (*store)->current().incarnation;
     EXPECT_NE(incarnation, Incarnation());
   }
@@ -89,8 +89,29 @@ TEST(Superblock, BeginsBlankWithAnIncarnationAndIsFormedOnce) {
   ASSERT_TRUE((*store)->form(kCluster, chain_of()).ok());
   store = open_store(files, 3);
   ASSERT_TRUE(store.ok());
-  EXPECT_EQ((*store)->current().formation, Formation::kFormed);
+  EXPECT_EQ((*store)->current().formation, DiskState::kFormed);
   EXPECT_EQ((*store)->current().cluster, kCluster);
+}
+
+TEST(Superblock, RemembersHowItsGroupForms) {
+  SimFileSystem files{base::Random(1)};
+  {
+    auto store = open_store(files);
+    ASSERT_TRUE(store.ok());
+    ASSERT_TRUE((*store)->remember({Incarnation(77), Incarnation(5), {}}, "db").ok());
+  }
+  files.crash(storage::CrashPolicy::kLost);
+  files.restart();
+  auto store = open_store(files, 2);
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ((*store)->current().formation, DiskState::kBlank);
+  EXPECT_EQ((*store)->current().incarnation, Incarnation(77));
+  EXPECT_EQ((*store)->current().answered, Incarnation(5));
+  const ClusterRecord record{kCluster, chain_of()};
+  ASSERT_TRUE((*store)->remember({Incarnation(77), Incarnation(5), record}, "db").ok());
+  EXPECT_EQ((*store)->current().formation, DiskState::kFormed);
+  EXPECT_EQ((*store)->current().cluster, kCluster);
+  EXPECT_EQ((*store)->current().state_directory, "db");
 }
 
 TEST(Superblock, RefusesAnotherReplicaClusterOrIncarnation) {
@@ -174,7 +195,7 @@ std::pair<std::uint64_t, std::uint64_t> promise_until_failure(SimFileSystem& fil
   std::uint64_t acknowledged = 0;
   std::uint64_t round = 1;
   if (!store.ok()) return {0, 0};
-  if ((*store)->current().formation == Formation::kBlank &&
+  if ((*store)->current().formation == DiskState::kBlank &&
       !(*store)->form(kCluster, chain_of()).ok()) {
     return {0, 0};
   }

@@ -25,10 +25,12 @@ Life::Life(std::uint64_t seed, const Wishes& wishes, bool notes, bool traces)
              ClusterId(), {},      notes,  traces,   nullptr},
       network_(scheduler_, tally_, profile_.nodes,
                [this](std::size_t to, const base::Bytes& frame, bool is_damaged) {
+                 if (founding_.hears(to)) return founding_.receive(to, frame, is_damaged);
                  nodes_[to]->receive(frame, is_damaged);
                }),
       clients_(scheduler_, oracle_, tally_, profile_, nodes_),
       operator_(world_, nodes_),
+      founding_(world_, network_, nodes_, operator_),
       nemesis_(world_, network_, nodes_, clients_, operator_) {
   world_.network = &network_;
   world_.cluster = ClusterId(scheduler_.random().next() | 1U);
@@ -39,6 +41,19 @@ Life::~Life() = default;
 
 void Life::form() {
   world_.note(describe(profile_));
+  if (!profile_.has(Fault::kFormation)) return form_at_once();
+  for (std::size_t i = 0; i < profile_.nodes; ++i) {
+    nodes_.push_back(std::make_unique<SimNode>(world_, i));
+  }
+  founding_.begin(kGuard);
+  for (std::size_t i = profile_.voters; i < profile_.nodes; ++i) {
+    nodes_[i]->install_disk(operator_.next_id());
+  }
+  while (oracle_.failure().empty() && !founding_.is_founded()) step();
+}
+
+/// The disks are prepared by who sets up the group.
+void Life::form_at_once() {
   Configuration first;
   first.id = ConfigId(1);
   first.first = Slot(1);
@@ -107,7 +122,7 @@ void Life::run_liveness() {
 
 LifeResult Life::live() {
   form();
-  run_safety();
+  if (oracle_.failure().empty()) run_safety();
   if (oracle_.failure().empty()) run_liveness();
   tally_.virtual_nanos = static_cast<std::uint64_t>(scheduler_.now().count());
   scheduler_.trace(oracle_.digest());

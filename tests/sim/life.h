@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/sim/clients.h"
+#include "tests/sim/founding.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
@@ -35,6 +36,7 @@ class Life {
 
  private:
   void form();
+  void form_at_once();
   void run_safety();
   void run_liveness();
   [[nodiscard]] bool is_settled();
@@ -49,6 +51,7 @@ class Life {
   Network network_;
   Clients clients_;
   Operator operator_;
+  Founding founding_;
   Nemesis nemesis_;
 };
 

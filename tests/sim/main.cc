@@ -13,6 +13,7 @@
 #include <fstream>
 #include <new>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "base/plant.h"
 #include "base/text.h"
 #include "tests/sim/life.h"
+#include "tests/sim/plants.h"
 
 // synod-sim: lives of simulated groups, one for each seed.
 namespace synod::sim {
@@ -31,9 +33,10 @@ constexpr const char* kUsage = R"(usage: synod-sim MODE [OPTIONS]
 modes
   --seed N           one life; exit code 1 if it fails
   --seeds COUNT      lives from --first on
-  --file PATH        the seeds of a file, one a line; # begins a comment
+  --file PATH        the seeds of a file, one a line, perhaps with faults that were not known when
+                     the seed failed; # begins a comment
   --ci               at least 2,000 lives and 100 million events
-  --list-plants      the planted bugs that a few lives come across
+  --list-plants      the planted bugs, and how each is noticed
 
 options
   --first N          the first seed (default 1)
@@ -50,9 +53,14 @@ constexpr unsigned kSecondsMax = 120;  ///< Of one life; a longer one hangs.
 constexpr std::uint64_t kCiSeeds = 2000;
 constexpr std::uint64_t kCiEvents = 100'000'000;
 
+struct ListedSeed {
+  std::uint64_t seed = 0;
+  std::string without;  ///< Faults that came later, and would make another life of it.
+};
+
 struct Arguments {
   std::optional<std::uint64_t> seed;
-  std::vector<std::uint64_t> listed;
+  std::vector<ListedSeed> listed;
   std::uint64_t first = 1;
   std::uint64_t seeds = 0;
   std::uint64_t jobs = 2;
@@ -133,6 +141,14 @@ int run_one(const Arguments& arguments) {
   return 1;
 }
 
+Arguments arguments_of(Arguments arguments, const ListedSeed& listed) {
+  if (listed.without.empty()) return arguments;
+  arguments.extra += " --without " + listed.without;
+  // read_seeds() has refused what is no fault.
+  static_cast<void>(add_faults(listed.without, arguments.wishes.without));
+  return arguments;
+}
+
 bool is_enough(const Arguments& arguments, const Board& board, std::uint64_t index) {
   if (board.failures >= arguments.failures) return true;
   if (!arguments.is_ci) return index >= arguments.seeds;
@@ -144,8 +160,12 @@ bool is_enough(const Arguments& arguments, const Board& board, std::uint64_t ind
   while (true) {
     const std::uint64_t index = board.next++;
     if (is_enough(arguments, board, index)) break;
-    own.seed = arguments.listed.empty() ? arguments.first + index : arguments.listed[index];
-    const LifeResult result = run_life(arguments, own.seed);
+    own.seed = arguments.first + index;
+    const bool is_listed = !arguments.listed.empty();
+    if (is_listed) own.seed = arguments.listed[index].seed;
+    const LifeResult result =
+        is_listed ? run_life(arguments_of(arguments, arguments.listed[index]), own.seed)
+                  : run_life(arguments, own.seed);
     own.tally.add_all(result.tally);
     ++own.lives;
     board.events += result.tally.events();
@@ -208,31 +228,18 @@ int run_many(const Arguments& arguments) {
   return board.failures == 0 ? 0 : 1;
 }
 
-int list_plants(Arguments arguments) {
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) static_cast<void>(run_life(arguments, seed));
-  for (const std::string_view name : base::plants_reached()) {
-    std::printf("%s\n", std::string(name).c_str());
-  }
-  return 0;
-}
-
-bool add_faults(const std::string& list, std::set<Fault>& out) {
-  for (std::size_t begin = 0; begin < list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    const Fault fault = fault_named(list.substr(begin, end - begin));
-    if (fault == Fault::kEnd) return false;
-    out.insert(fault);
-    begin = end + 1;
-  }
-  return true;
-}
-
-bool read_seeds(const std::string& path, std::vector<std::uint64_t>& out) {
+bool read_seeds(const std::string& path, std::vector<ListedSeed>& out) {
   std::ifstream in(path);
   if (!in) return false;
   for (std::string line; std::getline(in, line);) {
     if (line.empty() || line[0] == '#') continue;
-    out.push_back(std::strtoull(line.c_str(), nullptr, 10));
+    std::istringstream words(line);
+    ListedSeed each;
+    if (!(words >> each.seed)) return false;
+    words >> each.without;
+    std::set<Fault> known;
+    if (!add_faults(each.without, known)) return false;
+    out.push_back(std::move(each));
   }
   return true;
 }
@@ -253,6 +260,7 @@ bool parse_value(const std::string& name, const std::string& value, Arguments& o
     if (!read_seeds(value, out.listed)) return false;
     out.seeds = out.listed.size();
   } else if (name == "--plant") {
+    if (!is_plant(value)) return false;
     out.plant = value;
     out.extra += " --plant " + value;
   } else if (name == "--with" || name == "--without") {
@@ -295,7 +303,10 @@ int run(int argc, char** argv) {
   // What a simulated disk does to a log is no news.
   base::configure_logging({base::LogLevel::kError, false, ""});
   base::set_plant(arguments.plant);
-  if (arguments.lists_plants) return list_plants(arguments);
+  if (arguments.lists_plants) {
+    std::fputs(describe_plants().c_str(), stdout);
+    return 0;
+  }
   if (arguments.seed) return run_one(arguments);
   return run_many(arguments);
 }

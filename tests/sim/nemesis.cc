@@ -22,6 +22,9 @@ bool is_struck(Fault fault) {
     case Fault::kReconfiguration:
     case Fault::kLearner:
     case Fault::kTransfer:
+    case Fault::kTransitRot:
+    case Fault::kFormation:
+    case Fault::kLease:
     case Fault::kEnd:
       return false;
     default:
@@ -146,11 +149,11 @@ void Nemesis::strike_disk(Fault fault) {
       world_.tally.add_fault(Count::kDiskFull);
       return node->fill_disk(up_to(500));
     case Fault::kLogRot:
-      return rot_log();
+      return operator_.may_damage() ? rot_log() : void();
     case Fault::kMisdirectedWrite:
-      return misdirect();
+      return operator_.may_damage() ? misdirect() : void();
     case Fault::kSuperblockRot:
-      return rot_superblock();
+      return operator_.may_damage() ? rot_superblock() : void();
     default:
       return rot_snapshot();
   }
@@ -205,6 +208,10 @@ void Nemesis::strike_process(Fault fault) {
       return operator_.lose_disk(*node);
     case Fault::kHunt:
       return hunt();
+    case Fault::kRotHunt:
+      return operator_.may_damage() ? rot_hunt() : void();
+    case Fault::kPullCut:
+      return cut_pull();
     default:
       world_.tally.add_fault(Count::kBursts);
       return clients_.burst(up_to(100));
@@ -264,6 +271,68 @@ void Nemesis::usurp(const SimNode& leader) {
 void Nemesis::cut_off(std::size_t node, std::size_t other) {
   network_.cut(node, other);
   network_.cut(other, node);
+}
+
+/// Aimed at what only two disks know: one of them rots where that stands, the other is not there,
+/// and the rest has to go on with what the first still says.
+void Nemesis::rot_hunt() {
+  const SimNode& rotten = *nodes_[rotten_node_];
+  const auto leader =
+      std::find_if(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->leads(); });
+  if (leader == nodes_.end() || leader->get() == &rotten || !rotten.is_up()) return;
+  world_.tally.add_fault(Count::kRotHunts);
+  network_.heal();
+  keep_from(**leader, rotten);
+  clients_.burst(base::Millis(400));
+  const std::size_t self = (*leader)->index();
+  world_.scheduler.after(up_to(150), [this, self] {
+    if (!is_over_) rot_tail(self);
+  });
+}
+
+/// Of the voters just as many hear the leader as it needs.
+void Nemesis::keep_from(const SimNode& leader, const SimNode& rotten) {
+  const consensus::Configuration& now = world_.oracle.chain().current();
+  std::size_t kept = 2;
+  for (const auto& node : nodes_) {
+    if (node.get() == &leader || node.get() == &rotten) continue;
+    if (now.is_voter(node->member()) && kept++ < now.majority()) continue;
+    cut_off(leader.index(), node->index());
+  }
+}
+
+void Nemesis::rot_tail(std::size_t leader) {
+  network_.heal();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) cut_off(leader, i);
+  SimNode& rotten = *nodes_[rotten_node_];
+  if (rotten.is_up()) {
+    rotten.kill();
+    if (rotten.rot_log_tail(1 + world_.scheduler.random().below(4))) {
+      world_.tally.add_fault(Count::kTailRot);
+    }
+    start_at(rotten_node_, up_to(10));
+  }
+  // What it found missing it must find missing again.
+  world_.scheduler.after(base::Millis(120) + up_to(400), [this] {
+    SimNode& again = *nodes_[rotten_node_];
+    if (is_over_ || !again.is_up()) return;
+    world_.tally.add_fault(Count::kCrashes);
+    again.kill();
+    start_at(rotten_node_, up_to(10));
+  });
+  world_.scheduler.after(base::Millis(400) + up_to(1500), [this] { network_.heal(); });
+}
+
+/// Somebody falls behind; whoever pulls a snapshot next, its process ends in the middle of it.
+void Nemesis::cut_pull() {
+  SimNode* node = any_up();
+  if (node == nullptr || node->leads()) return;
+  world_.tally.add_fault(Count::kStragglers);
+  network_.heal();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) cut_off(node->index(), i);
+  clients_.burst(base::Millis(800));
+  for (const auto& each : nodes_) each->cut_pull_after(1 + world_.scheduler.random().below(10));
+  world_.scheduler.after(base::Millis(300) + up_to(1500), [this] { network_.heal(); });
 }
 
 void Nemesis::rot_log() {

@@ -14,9 +14,9 @@ namespace synod::sim {
 
 /// Does one harm after another, of the kinds the profile names, until it is stopped.
 ///
-/// Damage at rest stays repairable (the atlas): log and superblock bytes rot on one node of a life
-/// only, so that every slot has at most one damaged copy; one of the four superblocks at a time;
-/// a disk is lost only when everybody else has what it had.
+/// Damage at rest stays repairable (PROTOCOL.md section 10): log and superblock bytes rot on one
+/// node of a life only, so that every slot has at most one damaged copy; one of the four
+/// superblocks at a time; a disk is lost only when everybody else has what it had.
 class Nemesis {
  public:
   Nemesis(World& world, Network& network, std::vector<std::unique_ptr<SimNode>>& nodes,
@@ -40,6 +40,10 @@ class Nemesis {
   void mute(const SimNode& leader);
   void usurp(const SimNode& leader);
   void cut_off(std::size_t node, std::size_t other);
+  void rot_hunt();
+  void keep_from(const SimNode& leader, const SimNode& rotten);
+  void rot_tail(std::size_t leader);
+  void cut_pull();
   void rot_log();
   void misdirect();
   void rot_superblock();

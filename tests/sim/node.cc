@@ -55,7 +55,7 @@ SimNode::SimNode(World& world, std::size_t index)
 
 SimNode::~SimNode() { end_process(); }
 
-void SimNode::install_disk(ReplicaId id) {
+void SimNode::install_blank(const Member& member) {
   if (is_up()) {
     end_process();
     process_.reset();
@@ -64,11 +64,18 @@ void SimNode::install_disk(ReplicaId id) {
   calls_seen_ = 0;
   is_formed_ = false;
   power_cut_.reset();
+  is_founding_ = true;
+  member_ = member;
+  if (world_.places.size() <= member.id.value()) world_.places.resize(member.id.value() + 1);
+  world_.places[member.id.value()] = index_;
+}
+
+void SimNode::install_disk(ReplicaId id) {
+  install_blank(Member{id, {}});
+  is_founding_ = false;
   auto made = SuperblockStore::open(*files_, kMeta, {id, {}, {}}, world_.scheduler.random().fork());
   if (!made.ok()) return world_.oracle.fail(made.status().to_string());
-  member_ = Member{id, (*made)->current().incarnation};
-  if (world_.places.size() <= id.value()) world_.places.resize(id.value() + 1);
-  world_.places[id.value()] = index_;
+  member_.incarnation = (*made)->current().incarnation;
 }
 
 void SimNode::form(const Chain& chain, const Chain& first) {
@@ -76,9 +83,10 @@ void SimNode::form(const Chain& chain, const Chain& first) {
     SYNOD_RETURN_IF_ERROR(files_->create_directories(kRoot));
     SimMachine::Context context{*files_, world_.oracle, world_.tally, member_, kRoot, 0};
     SYNOD_RETURN_IF_ERROR(SimMachine::format(context, kFirstState, {Slot(), Ballot(), first}));
-    SYNOD_ASSIGN_OR_RETURN(const auto store,
-                           SuperblockStore::open(*files_, kMeta, {member_.id, {}, {}},
-                                                 world_.scheduler.random().fork()));
+    SYNOD_ASSIGN_OR_RETURN(
+        const auto store,
+        SuperblockStore::open(*files_, kMeta, {member_.id, {}, member_.incarnation},
+                              world_.scheduler.random().fork()));
     SYNOD_RETURN_IF_ERROR(store->form(world_.cluster, chain));
     consensus::Superblock named = store->current();
     named.state_directory = kFirstState;
@@ -86,10 +94,12 @@ void SimNode::form(const Chain& chain, const Chain& first) {
   }();
   if (!made.ok()) world_.oracle.fail(made.to_string());
   is_formed_ = true;
+  is_founding_ = false;
 }
 
 bool SimNode::start() {
   files_->restart();
+  if (world_.profile.has(Fault::kTransitRot)) rot_staged();
   is_fatal_ = false;
   power_cut_.reset();
   if (std::exchange(fails_next_start_, false)) {
@@ -112,8 +122,13 @@ Status SimNode::open_process(Process& process) {
       auto store,
       SuperblockStore::open(*files_, kMeta, {member_.id, world_.cluster, member_.incarnation},
                             random.fork()));
-  SimMachine::Context context{*files_, world_.oracle, world_.tally,
-                              member_, kRoot,         world_.profile.snapshot_filler};
+  SimMachine::Context context{*files_,
+                              world_.oracle,
+                              world_.tally,
+                              member_,
+                              kRoot,
+                              world_.profile.snapshot_filler,
+                              world_.profile.has(Fault::kTransitRot) ? 0.02 : 0};
   SYNOD_ASSIGN_OR_RETURN(
       process.machine,
       SimMachine::open(std::move(context), store->current().state_directory, random.fork()));
@@ -223,11 +238,19 @@ void SimNode::after_task() {
     power_cut_.reset();
     return cut_power(policy);
   }
+  if (is_pull_cut()) return kill();
   if (!is_fatal_) return;
   is_fatal_ = false;
   world_.tally.add(Count::kFatalStops);
   world_.note(concat("node ", index_, " stops: ", last_failure_.to_string()));
   kill();
+}
+
+bool SimNode::is_pull_cut() {
+  if (pull_cut_ == 0 || !process_ || process_->machine->pieces_staged() < pull_cut_) return false;
+  pull_cut_ = 0;
+  world_.tally.add_fault(Count::kPullCuts);
+  return true;
 }
 
 void SimNode::pause_until(Nanos time) {
@@ -256,6 +279,7 @@ void SimNode::fill_disk(Nanos span) {
 
 void SimNode::heal() {
   fails_next_start_ = false;
+  pull_cut_ = 0;
   power_cut_.reset();
   files_->clear_faults();
   files_->set_capacity(UINT64_MAX);
@@ -287,6 +311,48 @@ std::size_t SimNode::rot_log(std::size_t bytes) {
     ++done;
   }
   return done;
+}
+
+bool SimNode::rot_log_tail(std::size_t blocks) {
+  base::Random& random = world_.scheduler.random();
+  std::vector<std::string> paths = log_files();
+  std::erase_if(paths, [](const std::string& path) { return !path.ends_with(".seg"); });
+  std::sort(paths.begin(), paths.end());
+  for (; !paths.empty(); paths.pop_back()) {
+    const auto contents = storage::read_file(*files_, paths.back());
+    if (!contents.ok() || contents->size() < storage::kSegmentBytesMin) continue;
+    // The last block is the seal.
+    const std::size_t end =
+        contents->find_last_not_of('\0', contents->size() - storage::kLogBlockBytes - 1);
+    if (end == base::Bytes::npos || end < storage::kFramesOffset) continue;
+    const bool is_sector = random.chance(0.5);
+    std::uint64_t at = end / storage::kLogBlockBytes * storage::kLogBlockBytes;
+    for (; blocks > 0 && at >= storage::kFramesOffset; --blocks, at -= storage::kLogBlockBytes) {
+      rot_sector(paths.back(), at, is_sector);
+    }
+    return true;
+  }
+  return false;
+}
+
+void SimNode::rot_sector(const std::string& path, std::uint64_t at, bool is_whole) {
+  base::Random& random = world_.scheduler.random();
+  if (!is_whole) return files_->corrupt(path, at + random.below(200), 1);
+  for (std::size_t i = 0; i < storage::kLogSectorBytes; ++i) {
+    files_->corrupt(path, at + i, static_cast<char>(1 + random.below(255)));
+  }
+}
+
+/// What lies there of a snapshot that was being pulled, from time to time.
+void SimNode::rot_staged() {
+  if (!world_.scheduler.random().chance(0.3)) return;
+  const auto paths = SimMachine::staged_paths(*files_, kRoot);
+  if (paths.empty()) return;
+  const std::string& path = paths[world_.scheduler.random().below(paths.size())];
+  const auto contents = storage::read_file(*files_, path);
+  if (!contents.ok() || contents->empty()) return;
+  world_.tally.add_fault(Count::kTransitRot);
+  files_->corrupt(path, world_.scheduler.random().below(contents->size()), 16);
 }
 
 /// A sector lands in the place of another one of the same log. Not a sector of zeros: over the last
@@ -364,6 +430,7 @@ void SimNode::send(consensus::Envelope envelope) {
 void SimNode::on_durable(const consensus::Persist& frame) {
   world_.tally.add(Count::kFrames);
   world_.oracle.on_promised(member_, frame.promised);
+  if (frame.ends_unknown_tail) world_.oracle.on_tail_ended(member_, frame.promised);
   if (frame.chain) world_.oracle.on_chain(member_, *frame.chain);
   for (const consensus::SlotRecord& each : frame.records) {
     world_.oracle.on_accepted(member_, each.slot, each.ballot, each.entry);
@@ -420,6 +487,10 @@ void SimNode::on_installed(const consensus::SnapshotManifest& label) {
 
 void SimNode::on_complaint(std::string_view line) {
   world_.tally.add(Count::kComplaints);
+  const bool is_mismatch = line.find("does not match its checksum") != std::string_view::npos;
+  if (is_mismatch && !world_.profile.may_damage_snapshots()) {
+    world_.oracle.fail(concat("nothing damaged it, and yet: ", line));
+  }
   if (world_.traces) trace(line);
 }
 

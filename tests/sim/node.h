@@ -45,6 +45,11 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
 
   /// A new, empty disk with an identity of its own.
   void install_disk(ReplicaId id);
+  /// The same without an identity that lasts: who it is comes of how the group forms.
+  void install_blank(const Member& member);
+  /// REQUIRES: is_founding().
+  void name_blank(const Member& member) { member_ = member; }
+  [[nodiscard]] bool is_founding() const { return is_founding_; }
   /// Makes it a member of the cluster. `first` is the chain the log began with.
   void form(const Chain& chain, const Chain& first);
   [[nodiscard]] bool is_formed() const { return is_formed_; }
@@ -58,6 +63,8 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
   void cut_power(storage::CrashPolicy policy);
   /// The power will fail at the n-th disk call from now.
   void cut_power_at(std::uint64_t calls, storage::CrashPolicy policy);
+  /// The process will end when so many pieces of a snapshot are staged.
+  void cut_pull_after(std::uint64_t pieces) { pull_cut_ = pieces; }
   /// Nothing runs until then; messages wait.
   void pause_until(Nanos time);
   void hang_disk_until(Nanos time);
@@ -71,6 +78,8 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
 
   // Damage at rest: REQUIRES that no process runs. How much was damaged.
   std::size_t rot_log(std::size_t bytes);
+  /// The heads of so many of the last blocks of frames: bits, or whole sectors.
+  bool rot_log_tail(std::size_t blocks);
   bool misdirect_log_write();
   bool rot_superblock();
   /// At any time.
@@ -129,10 +138,13 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
 
   [[nodiscard]] base::Status open_process(Process& process);
   [[nodiscard]] std::vector<std::string> log_files();
+  void rot_staged();
+  void rot_sector(const std::string& path, std::uint64_t at, bool is_whole);
   void look(const consensus::Replica& replica);
   void note_unknown(const consensus::Replica& replica);
   [[nodiscard]] consensus::RuntimeOptions options() const;
   void after_task();
+  [[nodiscard]] bool is_pull_cut();
   void end_process();
   void trace(std::string_view what) const;
 
@@ -147,6 +159,7 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
   std::uint64_t timers_seen_ = 0;
   Member member_;
   bool is_formed_ = false;
+  bool is_founding_ = false;
   std::unique_ptr<Process> process_;
   std::uint64_t process_number_ = 0;
   bool is_fatal_ = false;
@@ -155,6 +168,7 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
     storage::CrashPolicy policy{};
   };
   std::optional<PowerCut> power_cut_;
+  std::uint64_t pull_cut_ = 0;  ///< 0: none.
   base::Status last_failure_;
   bool fails_next_start_ = false;
   View view_;

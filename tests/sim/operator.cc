@@ -66,6 +66,12 @@ bool Operator::may_lose(const SimNode& node) const {
   return !is_voter(node) || can_spare_a_voter();
 }
 
+bool Operator::may_damage() {
+  if (!world_.profile.has(Fault::kFormation)) return true;
+  was_whole_ = was_whole_ || (is_whole() && is_everybody_current());
+  return was_whole_;
+}
+
 /// A majority is left when one is gone.
 bool Operator::can_spare_a_voter() const {
   const Configuration& current = world_.oracle.chain().current();
@@ -142,7 +148,7 @@ void Operator::plan() {
     return;
   }
   for (const auto& node : nodes_) {
-    if (node->is_formed()) continue;
+    if (node->is_formed() || node->is_founding()) continue;
     goal_ = {node->index()};
     only_learns_ = true;
     step_ = Step::kAdding;
@@ -161,7 +167,7 @@ void Operator::plan_voters() {
                           !leader()->configuration().is_member(node->member());
     if (is_voter(*node)) {
       present.push_back(node->index());
-    } else if (!is_stale) {
+    } else if (!is_stale && !node->is_founding()) {
       others.push_back(node->index());
     }
   }
@@ -192,6 +198,7 @@ void Operator::add_learners(SimNode& leader) {
     SimNode& node = *nodes_[index];
     const Chain& applied = leader.machine().label().chain;
     if (current.is_member(node.member()) && applied.current().is_member(node.member())) {
+      if (node.is_founding()) return;
       if (!node.is_formed()) take_in(node, applied);
       continue;
     }

@@ -23,6 +23,8 @@ class Operator {
   void wind_down() { is_winding_down_ = true; }
   /// No change under way, and every voter has its disk.
   [[nodiscard]] bool is_done() const;
+  /// Damage meets a whole group: no voter's disk was lost before there was one, or it was replaced.
+  [[nodiscard]] bool may_damage();
   /// The disk of this node may go: everybody else has what it had.
   [[nodiscard]] bool may_lose(const SimNode& node) const;
   /// The same for a node that does not start any more.
@@ -62,6 +64,7 @@ class Operator {
   consensus::ConfigId changing_from_;
   Slot lost_at_;  ///< What was decided when a disk was last lost.
   bool is_winding_down_ = false;
+  bool was_whole_ = false;
 
  public:
   [[nodiscard]] ReplicaId next_id() { return ReplicaId(next_id_++); }

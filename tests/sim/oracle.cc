@@ -102,6 +102,11 @@ void Oracle::on_chain(const Member& member, const Chain& chain) {
   disk.config = std::max(disk.config, chain.current().id);
 }
 
+void Oracle::on_tail_ended(const Member& member, const Ballot& promised) {
+  Disk& disk = disks_[member];
+  disk.tail_ended = std::max(disk.tail_ended, promised);
+}
+
 void Oracle::on_recovered(const Member& member, const consensus::RecoveredState& state) {
   const Disk& disk = disks_[member];
   if (state.promised < disk.promised) {
@@ -119,6 +124,14 @@ void Oracle::on_recovered(const Member& member, const consensus::RecoveredState&
   }
 }
 
+/// The frame that accepted a decided value once more may be lost: by then a majority had it.
+bool Oracle::is_kept_as_decided(Slot slot, const consensus::RecoveredState& state) {
+  const std::size_t place = slot.value() - state.base.value() - 1;
+  if (slot > state.commit_hint || place >= state.slots.size()) return false;
+  const std::optional<consensus::Entry>& entry = state.slots[place].entry;
+  return entry && record(slot).chosen == Value{entry->origin, entry->crc};
+}
+
 /// Whatever was durable is found, in the same ballot or a later one, or is known to be unknown.
 void Oracle::check_nothing_forgotten(const Member& member, const consensus::RecoveredState& state) {
   const Slot last = disks_[member].last;
@@ -131,9 +144,11 @@ void Oracle::check_nothing_forgotten(const Member& member, const consensus::Reco
     }
     const std::size_t place = slot.value() - state.base.value() - 1;
     const bool is_behind = place >= state.slots.size();
-    const bool is_found = is_behind ? state.unknown_tail && *state.unknown_tail >= held
-                                    : state.slots[place].ballot >= held;
-    if (held == Ballot() || is_found) continue;
+    const bool is_nothing = held < disks_[member].tail_ended;
+    const bool is_found = is_behind
+                              ? is_nothing || (state.unknown_tail && *state.unknown_tail >= held)
+                              : state.slots[place].ballot >= held;
+    if (held == Ballot() || is_found || is_kept_as_decided(slot, state)) continue;
     return fail(concat("replica ", member.id.value(), " held slot ", slot.value(), " in ",
                        to_string(held), " and forgot it"));
   }

@@ -45,6 +45,8 @@ class Oracle {
                    const consensus::Entry& entry);
   void on_promised(const Member& member, const Ballot& promised);
   void on_chain(const Member& member, const Chain& chain);
+  /// The leader of this ballot said where the log ends: what was lost behind it is nothing.
+  void on_tail_ended(const Member& member, const Ballot& promised);
   void on_recovered(const Member& member, const consensus::RecoveredState& state);
 
   // Replicas.
@@ -112,9 +114,11 @@ class Oracle {
     Slot last;  ///< The greatest that it ever held.
     Ballot promised;
     consensus::ConfigId config;
+    Ballot tail_ended;
   };
 
   void check_nothing_forgotten(const Member& member, const consensus::RecoveredState& state);
+  [[nodiscard]] bool is_kept_as_decided(Slot slot, const consensus::RecoveredState& state);
   void check_void(const Member& member, const consensus::RecoveredState& state);
   SlotRecord& record(Slot slot);
   void count(Slot slot, SlotRecord& record, const Acceptance& acceptance,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/profile.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/random.h"
@@ -16,21 +17,33 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Fault::kEnd)> kN
     "disk-full",     "log-rot",         "misdirected", "superblock-rot", "snapshot-rot",
     "clock-rate",    "clock-jump",      "pause",       "storm",          "all-down",
     "wipe",          "reconfiguration", "learner",     "transfer",       "burst",
-    "hunt"};
+    "hunt",          "rot-hunt",        "pull-cut",    "transit-rot",    "formation",
+    "lease"};
 
-void draw_faults(Profile& profile, base::Random& random, const Wishes& wishes) {
+Fault next(Fault fault) { return static_cast<Fault>(static_cast<int>(fault) + 1); }
+
+void draw_fault(Profile& profile, base::Random& random, double likelihood, Fault fault,
+                const Wishes& wishes) {
+  const bool is_drawn = random.chance(likelihood);
+  if ((is_drawn || wishes.with.contains(fault)) && !wishes.without.contains(fault)) {
+    profile.faults.insert(fault);
+  }
+}
+
+void draw_faults(Profile& profile, base::Random& random, base::Random& later,
+                 const Wishes& wishes) {
   // Some lives are calm, some have everything: each draws its own likelihood first.
   const double likelihood = random.chance(0.1) ? 0 : 0.1 + 0.6 * random.unit();
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    const auto fault = static_cast<Fault>(i);
-    const bool is_drawn = random.chance(likelihood);
-    if ((is_drawn || wishes.with.contains(fault)) && !wishes.without.contains(fault)) {
-      profile.faults.insert(fault);
-    }
+  for (auto fault = Fault(); fault < Fault::kRotHunt; fault = next(fault)) {
+    draw_fault(profile, random, likelihood, fault, wishes);
+  }
+  for (Fault fault = Fault::kRotHunt; fault < Fault::kEnd; fault = next(fault)) {
+    draw_fault(profile, later, fault == Fault::kLease ? 0 : likelihood, fault, wishes);
   }
   // What was lost with a disk must not be damaged elsewhere too: it would be gone.
   if (profile.has(Fault::kWipe)) {
-    for (const Fault damage : {Fault::kLogRot, Fault::kMisdirectedWrite, Fault::kSuperblockRot}) {
+    for (const Fault damage :
+         {Fault::kLogRot, Fault::kMisdirectedWrite, Fault::kSuperblockRot, Fault::kRotHunt}) {
       profile.faults.erase(damage);
     }
   }
@@ -80,13 +93,25 @@ Fault fault_named(std::string_view name) {
   return static_cast<Fault>(i);
 }
 
+bool add_faults(std::string_view list, std::set<Fault>& out) {
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    const Fault fault = fault_named(list.substr(begin, end - begin));
+    if (fault == Fault::kEnd) return false;
+    out.insert(fault);
+    begin = end + 1;
+  }
+  return true;
+}
+
 Profile draw_profile(std::uint64_t seed, const Wishes& wishes) {
   base::Random random(seed * 0x9E3779B97F4A7C15ULL + 1);
   Profile profile;
-  draw_faults(profile, random, wishes);
+  base::Random later(seed * 0x9E3779B97F4A7C15ULL + 2);
+  draw_faults(profile, random, later, wishes);
   draw_network(profile, random);
   draw_sizes(profile, random);
-  profile.reads_by_lease = random.chance(0.4);
+  profile.reads_by_lease = random.chance(0.4) || profile.has(Fault::kLease);
   // A lease is as good as the clocks (docs/PROTOCOL.md section 9).
   if (profile.has(Fault::kClockRate)) profile.clock_spread = profile.reads_by_lease ? 0.045 : 0.5;
   if (profile.reads_by_lease) profile.faults.erase(Fault::kClockJump);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "tests/sim/network.h"
 
@@ -42,11 +43,19 @@ enum class Fault : std::uint8_t {
   kTransfer,
   kBurst,
   kHunt,
+  // Drawn from a stream of their own, so that older seeds still mean the same life without them.
+  kRotHunt,
+  kPullCut,
+  kTransitRot,
+  kFormation,
+  kLease,  ///< No fault: reads by lease, which every life may draw anyway. Only a wish.
   kEnd,
 };
 [[nodiscard]] std::string_view fault_name(Fault fault);
 /// kEnd: there is none of this name.
 [[nodiscard]] Fault fault_named(std::string_view name);
+/// Names with commas between them; false: there is one that no fault has.
+[[nodiscard]] bool add_faults(std::string_view list, std::set<Fault>& out);
 
 /// One life before it begins: everything that is drawn once.
 struct Profile {
@@ -71,10 +80,15 @@ struct Profile {
   std::uint64_t events_max = 10'000;  ///< Of the phase with faults.
 
   [[nodiscard]] bool has(Fault fault) const { return faults.contains(fault); }
+  /// Pieces of a snapshot may rot under way, or not have reached the disk.
+  [[nodiscard]] bool may_damage_snapshots() const {
+    return has(Fault::kTransitRot) || has(Fault::kPowerCut) || has(Fault::kCrashAtIo) ||
+           has(Fault::kSyncError) || has(Fault::kDiskFull);
+  }
   /// The fewest voters: with damage a majority must be certain without the damaged one.
   [[nodiscard]] std::size_t size_min() const {
     const bool is_damaged = has(Fault::kLogRot) || has(Fault::kMisdirectedWrite) ||
-                            has(Fault::kSuperblockRot) || has(Fault::kWipe);
+                            has(Fault::kSuperblockRot) || has(Fault::kRotHunt) || has(Fault::kWipe);
     return is_damaged ? 3 : 1;
   }
 };

@@ -33,6 +33,7 @@ class SimMachine final : public consensus::StateMachine {
     Member self;
     std::string root;
     std::size_t filler_bytes = 0;
+    double transit_rot = 0;  ///< How often a piece of a snapshot that is sent is not what was read.
   };
   /// kNotFound, kCorruption or an I/O error: this disk has no state.
   [[nodiscard]] static base::Result<std::unique_ptr<SimMachine>> open(Context context,
@@ -61,6 +62,12 @@ class SimMachine final : public consensus::StateMachine {
   void discard_staging(consensus::SnapshotId snapshot) override;
   void switch_state(const consensus::StagedImage& image, Done<base::Status> done) override;
 
+  /// Of the snapshot that is being pulled.
+  [[nodiscard]] std::uint64_t pieces_staged() const { return pieces_staged_; }
+  /// What of a pulled snapshot lies on this disk, for who wants to damage it.
+  [[nodiscard]] static std::vector<std::string> staged_paths(storage::FileSystem& files,
+                                                             const std::string& root);
+
   [[nodiscard]] Slot applied() const { return image_.label.applied; }
   [[nodiscard]] std::uint64_t value(std::size_t key) const { return image_.state.value(key); }
   [[nodiscard]] std::uint64_t digest() const { return image_.state.digest(); }
@@ -83,8 +90,13 @@ class SimMachine final : public consensus::StateMachine {
   [[nodiscard]] static base::Status decode(base::BytesView bytes, Image& image);
   [[nodiscard]] base::Status load(const std::string& directory, Image& image) const;
   [[nodiscard]] base::Status load_snapshots();
+  /// `is_trusted`: somebody else has compared the files with their checksums.
   [[nodiscard]] base::Result<consensus::SnapshotManifest> read_manifest(
-      const std::string& directory, consensus::SnapshotId id, Image& image) const;
+      const std::string& directory, consensus::SnapshotId id, Image& image,
+      bool is_trusted = false) const;
+  [[nodiscard]] std::size_t filler_size(Slot slot) const;
+  void check_filler(const std::string& directory, Slot slot) const;
+  void damage(base::Bytes& piece);
   [[nodiscard]] base::Result<consensus::SnapshotManifest> write_snapshot();
   [[nodiscard]] base::Status write_file(const std::string& directory, const std::string& name,
                                         base::BytesView bytes) const;
@@ -105,6 +117,7 @@ class SimMachine final : public consensus::StateMachine {
   std::map<std::string, consensus::SnapshotManifest> snapshots_;  ///< By directory.
   std::map<std::string, std::set<ReplicaId>> readers_;
   std::optional<consensus::SnapshotManifest> staging_;
+  std::uint64_t pieces_staged_ = 0;
 };
 
 }  // namespace synod::sim
