@@ -138,10 +138,12 @@ void CommitPipeline::commit_durably(std::vector<PendingOperation> group) {
     return;
   }
   core::LogIndex index = frame.first();
+  const base::Nanos begun = dispatcher_.clock().boot_time();
   for (auto& pending : group) {  // CP1
     apply(pending, index);
     index = index.next();
   }
+  observe(group, begun);
 }
 
 void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
@@ -151,12 +153,14 @@ void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
     return;
   }
   if (!raise_ceiling(group.size())) return;
+  const base::Nanos begun = dispatcher_.clock().boot_time();
   for (auto& pending : group) {
     const core::LogIndex index = next_index();
     if (!unsynced_) unsynced_.emplace(index);
     unsynced_->add(core::encode_operation(pending.operation));
     apply(pending, index);
   }
+  observe(group, begun);
   if (unsynced_->bytes() >= options_.unsynced_bytes_max) {
     flush_unsynced();
   } else if (!flush_timer_set_) {
@@ -171,6 +175,16 @@ void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
 void CommitPipeline::apply(PendingOperation& pending, core::LogIndex index) {
   core::ExecutionResult result = executor_.apply(index, pending.operation);
   if (pending.done) pending.done(std::move(result.outcome));
+}
+
+void CommitPipeline::observe(const std::vector<PendingOperation>& group, base::Nanos begun) const {
+  if (options_.observer == nullptr) return;
+  const base::Nanos now = dispatcher_.clock().boot_time();
+  options_.observer->on_applied(group.size(), now - begun);
+  for (const auto& pending : group) {
+    if (pending.submitted != base::Nanos(0))
+      options_.observer->on_committed(now - pending.submitted);
+  }
 }
 
 base::Status CommitPipeline::write_group(OperationGroup& group) {
@@ -190,6 +204,10 @@ base::Status CommitPipeline::write_group(OperationGroup& group) {
     frame_marks_.back() = {*seq, group.last()};
   }
   log_bytes_.store(log_->disk_bytes(), std::memory_order_relaxed);
+  if (options_.observer != nullptr) {
+    options_.observer->on_durable(
+        static_cast<std::size_t>(group.last().value() - group.first().value() + 1));
+  }
   return {};
 }
 
@@ -232,6 +250,7 @@ bool CommitPipeline::raise_ceiling(std::size_t operations) {
 
 void CommitPipeline::refuse(std::vector<PendingOperation>& group, const base::Status& status) {
   // Both codes promise that nothing was written.
+  if (options_.observer != nullptr) options_.observer->on_failed(group.size());
   const bool is_harmless = status.code() == base::StatusCode::kNoSpace ||
                            status.code() == base::StatusCode::kLimitExceeded;
   if (!is_harmless) {

@@ -15,6 +15,7 @@
 #include "base/function.h"
 #include "core/kv_store_executor.h"
 #include "core/persistence.h"
+#include "router/commit_observer.h"
 #include "router/operation_group.h"
 #include "router/run_record.h"
 #include "router/stamp_clock.h"
@@ -34,6 +35,7 @@ struct PipelineOptions {
   std::uint64_t unsynced_bytes_max = 8U << 20;   ///< batched, async: written earlier than this.
   std::uint64_t backlog_bytes_max = 256U << 20;  ///< Rows not yet in the backend; then it waits.
   std::uint64_t log_bytes_max = 4ULL << 30;      ///< Admission closes here.
+  CommitObserver* observer = nullptr;            ///< Outlives the pipeline.
 };
 
 /// Where a broken promise of the disk goes: the real server ends the process, a simulated one
@@ -96,6 +98,8 @@ class CommitPipeline {
   void commit_durably(std::vector<PendingOperation> group);
   void commit_at_once(std::vector<PendingOperation> group);
   void apply(PendingOperation& pending, core::LogIndex index);
+  /// A group is executed and answered; its execution began at `begun`.
+  void observe(const std::vector<PendingOperation>& group, base::Nanos begun) const;
   [[nodiscard]] base::Status write_group(OperationGroup& group);
   void flush_unsynced();
   [[nodiscard]] bool raise_ceiling(std::size_t operations);

@@ -8,6 +8,7 @@
 
 #include "base/channel.h"
 #include "base/clock.h"
+#include "base/dispatcher.h"
 #include "base/function.h"
 #include "core/operation.h"
 #include "core/outcome.h"
@@ -23,6 +24,8 @@ struct RequestContext {
   ReadLevel read_level = ReadLevel::kDefault;
   base::Priority priority = base::Priority::kNormal;
   std::string trace_id;
+  /// Of the connection: reads that had to wait run there. Null: wherever the router stands.
+  base::Dispatcher* worker = nullptr;
 };
 
 /// One member of the deployment as this node sees it.

@@ -21,6 +21,8 @@ bool is_safe_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), allowed);
 }
 
+base::Status stands_alone() { return {base::StatusCode::kUnsupported, "this server stands alone"}; }
+
 }  // namespace
 
 Standalone::Standalone(StandaloneSeams seams, StandaloneOptions options)
@@ -179,14 +181,14 @@ base::Status Standalone::start() {
 
 void Standalone::watch_space() {
   if (closed_) return;
-  router_->set_compaction_pending(backend_->stats().compaction_pending_bytes);
+  router_->gate().set_compaction_pending(backend_->stats().compaction_pending_bytes);
   const auto space = seams_.files.space(options_.directory);
   if (space.ok()) {
     const std::uint64_t reserve =
         options_.disk_reserve_bytes != 0
             ? options_.disk_reserve_bytes
             : std::min<std::uint64_t>(kDiskReserveMax, space->total_bytes / 4);
-    router_->set_no_space(space->free_bytes < reserve);
+    router_->gate().set_no_space(space->free_bytes < reserve);
   } else {
     base::log_warning("storage", "free space is unknown: " + space.status().to_string());
   }
@@ -195,7 +197,7 @@ void Standalone::watch_space() {
 
 base::Status Standalone::close() {
   closed_ = true;
-  router_->close();
+  router_->gate().close();
   SYNOD_RETURN_IF_ERROR(pipeline_->finish());
   const base::Status persisted = persistence_->drain_now(true);
   persistence_->stop();
@@ -210,9 +212,9 @@ base::Status Standalone::close() {
   return write_run_record(seams_.files, options_.directory, record);
 }
 
-void Standalone::status(base::Function<void(StandaloneStatus)> done) {
+void Standalone::status(base::Function<void(StoreStatus)> done) {
   seams_.commit.post([this, done = std::move(done)]() mutable {
-    StandaloneStatus status;
+    StoreStatus status;
     status.cluster_id = data_directory_->identity().cluster_id_hex();
     status.backend = backend_->name();
     status.durability = options_.pipeline.durability;
@@ -225,17 +227,18 @@ void Standalone::status(base::Function<void(StandaloneStatus)> done) {
     status.state_hash = database_->hash();
     status.keys = database_->key_count();
     status.live_bytes = database_->live_bytes();
+    status.memory_bytes = database_->memory_bytes();
     status.log_bytes = pipeline_->log_bytes();
     status.pending = pipeline_->pending();
     done(std::move(status));
   });
 }
 
-void Standalone::verify(bool deep, base::Function<void(base::Status, core::StateHash)> done) {
+void Standalone::verify(bool deep, base::Function<void(VerifyReport)> done) {
   seams_.commit.post([this, deep, done = std::move(done)]() mutable {
     const base::Status tables = database_->verify_tables();
     if (!tables.ok() || !deep) {
-      done(tables, database_->hash());
+      done(verify_report(tables, deep));
       return;
     }
     // The writer stands still while the backend catches up and is compared.
@@ -244,15 +247,45 @@ void Standalone::verify(bool deep, base::Function<void(base::Status, core::State
       const base::Status drained = persistence_->drain_now(false);
       seams_.commit.post([this, drained, done = std::move(done)]() mutable {
         const base::Status verified = drained.ok() ? database_->verify_backend(*backend_) : drained;
-        done(verified, database_->hash());
+        done(verify_report(verified, true));
         pipeline_->resume();
       });
     });
   });
 }
 
-void Standalone::flush(base::Function<void(base::Status)> done) {
-  persistence_->request_flush(std::move(done));
+VerifyReport Standalone::verify_report(const base::Status& found, bool deep) const {
+  VerifyReport report;
+  report.status = found;
+  report.state_hash = database_->hash();
+  report.lines.push_back(base::concat("cuckoo table, B-tree, chains, digests and state hash",
+                                      deep ? "; backend, row by row" : ""));
+  report.lines.push_back(found.ok() ? "they agree" : found.to_string());
+  return report;
+}
+
+void Standalone::flush(base::Function<void(base::Result<core::LogIndex>)> done) {
+  persistence_->request_flush([this, done = std::move(done)](const base::Status& flushed) mutable {
+    if (flushed.ok()) {
+      done(persistence_->durable_index());
+    } else {
+      done(flushed);
+    }
+  });
+}
+
+void Standalone::snapshot(base::Function<void(base::Result<std::uint64_t>)> done) {
+  done(stands_alone());
+}
+
+void Standalone::transfer_leadership(std::uint32_t /*to*/,
+                                     base::Function<void(base::Status)> done) {
+  done(stands_alone());
+}
+
+void Standalone::change_member(MemberChange /*change*/, std::uint32_t /*node*/,
+                               std::uint32_t /*by*/, base::Function<void(base::Status)> done) {
+  done(stands_alone());
 }
 
 void Standalone::compact(base::Function<void(base::Status)> done) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/dispatcher.h"
 #include "base/random.h"
@@ -16,6 +17,7 @@
 #include "router/commit_pipeline.h"
 #include "router/direct_router.h"
 #include "router/run_record.h"
+#include "router/store.h"
 #include "storage/data_directory.h"
 #include "storage/file.h"
 #include "storage/log/segmented_log.h"
@@ -50,24 +52,6 @@ struct StandaloneSeams {
   FatalHandler fatal;
 };
 
-/// What an operator sees of the store.
-struct StandaloneStatus {
-  std::string cluster_id;
-  std::string backend;
-  Durability durability = Durability::kSync;
-  core::Version newest_version{0};
-  core::Version conflict_floor{0};
-  core::Version snapshot_floor{0};
-  core::LogIndex applied_index{0};
-  core::LogIndex written_index{0};
-  core::LogIndex durable_index{0};
-  core::StateHash state_hash;
-  std::uint64_t keys = 0;
-  std::uint64_t live_bytes = 0;
-  std::uint64_t log_bytes = 0;
-  std::size_t pending = 0;
-};
-
 /// One standalone store: data directory, backend, log, tables, pipeline and router, composed over
 /// seams so that the same object runs in the server and on a simulated loop.
 ///
@@ -79,33 +63,37 @@ struct StandaloneStatus {
 ///   SA2  Damage is refused with file and offset, never repaired by forgetting.
 ///
 /// Threads: `open` before the dispatchers run; `close` after they stopped; admin calls post.
-class Standalone {
+class Standalone final : public Store {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<Standalone>> open(StandaloneSeams seams,
                                                                       StandaloneOptions options);
-  ~Standalone();
+  ~Standalone() override;
 
-  [[nodiscard]] DirectRouter& router() { return *router_; }
+  [[nodiscard]] DirectRouter& router() override { return *router_; }
   [[nodiscard]] core::TransactionalKvDatabase& database() { return *database_; }
   [[nodiscard]] core::Persistence& persistence() { return *persistence_; }
   [[nodiscard]] CommitPipeline& pipeline() { return *pipeline_; }
   [[nodiscard]] const storage::DataDirectory& directory() const { return *data_directory_; }
 
-  /// Serves from here on.
-  [[nodiscard]] base::Status start();
-  /// Makes long work on the storage dispatcher end early, so that it can stop. Any thread.
-  void interrupt() { backend_->interrupt(); }
+  [[nodiscard]] base::Status start() override;
+  void interrupt() override { backend_->interrupt(); }
+  void set_endpoint(std::string endpoint) override { router_->set_endpoint(std::move(endpoint)); }
   /// After the dispatchers stopped: completes the log, flushes the backend, marks the run clean.
   [[nodiscard]] base::Status close();
 
-  // Administration: each completes on one of the dispatchers.
-  void status(base::Function<void(StandaloneStatus)> done);
-  /// Tables against each other; `deep`: also against the backend, row by row. Writes wait.
-  void verify(bool deep, base::Function<void(base::Status, core::StateHash)> done);
-  void flush(base::Function<void(base::Status)> done);
-  void compact(base::Function<void(base::Status)> done);
+  void status(base::Function<void(StoreStatus)> done) override;
+  /// Writes wait while a deep one runs.
+  void verify(bool deep, base::Function<void(VerifyReport)> done) override;
+  void flush(base::Function<void(base::Result<core::LogIndex>)> done) override;
+  void compact(base::Function<void(base::Status)> done) override;
   /// A checkpoint in `<directory>/backup/<name>`; name: [A-Za-z0-9._-]{1,64}, no dot first.
-  void backup(const std::string& name, base::Function<void(base::Result<std::string>)> done);
+  void backup(const std::string& name,
+              base::Function<void(base::Result<std::string>)> done) override;
+  // There is no group: these refuse at once.
+  void snapshot(base::Function<void(base::Result<std::uint64_t>)> done) override;
+  void transfer_leadership(std::uint32_t to, base::Function<void(base::Status)> done) override;
+  void change_member(MemberChange change, std::uint32_t node, std::uint32_t by,
+                     base::Function<void(base::Status)> done) override;
 
  private:
   Standalone(StandaloneSeams seams, StandaloneOptions options);
@@ -118,6 +106,7 @@ class Standalone {
                                            const std::optional<RunRecord>& last_run) const;
   [[nodiscard]] base::Status begin_run(const std::optional<RunRecord>& last_run);
   void watch_space();
+  [[nodiscard]] VerifyReport verify_report(const base::Status& found, bool deep) const;
   [[nodiscard]] base::Status write_backup(const std::string& path);
 
   StandaloneSeams seams_;

@@ -252,8 +252,8 @@ TEST(StandaloneSim, DeepVerifiesMayOverlapUnderWrites) {
     for (int i = 0; i < 60; ++i) {
       (void)server.submit(operation_of({set_step(base::concat("k", i), "v")}));
       if (i % 20 == 5) {
-        server.store().verify(true, [&](const base::Status& status, const core::StateHash&) {
-          EXPECT_TRUE(status.ok()) << "seed " << seed << ": " << status.to_string();
+        server.store().verify(true, [&](const VerifyReport& report) {
+          EXPECT_TRUE(report.status.ok()) << "seed " << seed << ": " << report.status.to_string();
           ++finished;
         });
       }
