@@ -9,6 +9,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config git
   libboost-dev libboost-system-dev libthrift-dev thrift-compiler librocksdb-dev libleveldb-dev
   libcereal-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libssl-dev libabsl-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libgtest-dev libgmock-dev libbenchmark-dev libcuckoo-dev python3 python3-thrift strace
   clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck spin
 )

@@ -16,7 +16,9 @@ asan_targets+=" core_table_stress_test core_test core_stress_test operation_fuzz
 asan_targets+=" net_test server_thrift_test thrift_scanner_fuzz client_unit_test"
 asan_targets+=" consensus_protocol_test consensus_wire_test consensus_wire_fuzz consensus_log_test"
 asan_targets+=" paxos_log_fuzz consensus_runtime_test sim_test"
+asan_targets+=" peer_wire_fuzz router_machine_test replicated_test server_http_test history_test"
 tsan_targets="base_test core_table_stress_test core_stress_test net_test server_thrift_test"
+tsan_targets+=" server_http_test"
 
 suites=(
   "house   | release | all           | -L ^house\$"

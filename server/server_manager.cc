@@ -4,84 +4,15 @@
 #include <utility>
 
 #include "base/logging.h"
-#include "base/random.h"
 #include "base/text.h"
 #include "server/thrift/admin_service.h"
 #include "server/thrift/kv_service.h"
-#include "storage/storage_backend.h"
 
 namespace synod::server {
 namespace {
 
 constexpr base::Nanos kStopGrace = std::chrono::seconds(10);
-
-std::uint64_t random_seed() {
-  std::uint64_t seed = 0;
-  base::system_random(reinterpret_cast<char*>(&seed), sizeof seed);
-  return seed;
-}
-
-router::Durability to_router(Durability durability) {
-  switch (durability) {
-    case Durability::kSync:
-      return router::Durability::kSync;
-    case Durability::kBatched:
-      return router::Durability::kBatched;
-    case Durability::kAsync:
-      return router::Durability::kAsync;
-  }
-  SYNOD_ASSERT(false, "a Durability outside its enumeration");
-}
-
-router::StandaloneOptions store_options(const Config& config) {
-  router::StandaloneOptions options;
-  options.directory = config.server.data_dir;
-  options.node.node_id = static_cast<std::int32_t>(config.server.node_id);
-  auto& pipeline = options.pipeline;
-  pipeline.durability = to_router(config.database.durability);
-  // `async` has no promise to keep but the buffer's bound; a second keeps idle data moving.
-  pipeline.batched_interval = config.database.durability == Durability::kAsync
-                                  ? base::Nanos(std::chrono::seconds(1))
-                                  : base::Nanos(base::Millis(config.database.batched_interval_ms));
-  pipeline.pending_max = config.database.pending_max;
-  pipeline.pending_bytes_max = config.database.pending_bytes_max;
-  pipeline.backlog_bytes_max = config.database.persistence_buffer_bytes_max;
-  pipeline.log_bytes_max = config.database.log_bytes_max;
-  options.database.snapshot_window = base::Millis(config.database.snapshot_window_ms);
-  if (config.database.memory_limit != 0) {
-    // The engine's buffers are part of the limit; the configuration check leaves the rest positive.
-    options.table_bytes_max = config.database.memory_limit - config.database.write_buffer_bytes -
-                              config.database.block_cache_bytes;
-  }
-  options.limits.key_bytes_max = config.limits.key_bytes_max;
-  options.limits.value_bytes_max = config.limits.value_bytes_max;
-  options.limits.commit_bytes_max = config.limits.commit_bytes_max;
-  options.limits.conflict_ranges_max = config.limits.conflict_ranges_max;
-  options.policy.conflict_window_ms = config.database.conflict_window_ms;
-  options.policy.value_bytes_max = config.limits.value_bytes_max;
-  options.log.segment_bytes = config.database.log_segment_bytes;
-  // A group is closed before it exceeds its bound by more than one operation.
-  options.log.frame_bytes_max = pipeline.group_bytes_max + 2 * config.limits.commit_bytes_max +
-                                config.limits.value_bytes_max + (64U << 20);
-  options.disk_reserve_bytes = config.database.disk_reserve;
-  return options;
-}
-
-base::Result<std::unique_ptr<storage::StorageBackend>> open_backend(const Config& config,
-                                                                    const std::string& directory) {
-  storage::BackendOptions options;
-  options.write_buffer_bytes = config.database.write_buffer_bytes;
-  options.block_cache_bytes = config.database.block_cache_bytes;
-  switch (config.database.backend) {
-    case BackendKind::kRocksDb:
-      return storage::open_rocksdb_backend(directory, options);
-    case BackendKind::kLevelDb:
-      return storage::open_leveldb_backend(directory, options);
-    case BackendKind::kMemory:
-      return storage::make_memory_backend();
-  }
-  SYNOD_ASSERT(false, "a BackendKind outside its enumeration");
-}
+constexpr base::Nanos kReplicaWatch = std::chrono::milliseconds(200);
 
 net::ServerLimits net_limits(const Config& config) {
   net::ServerLimits limits;
@@ -111,23 +42,35 @@ std::vector<std::pair<std::string, std::string>> limits_report(const Config& con
           {"database.log_bytes_max", text(config.database.log_bytes_max)}};
 }
 
+/// Where clients reach this process, as far as one address can say it.
+std::string thrift_endpoint(const Config& config) {
+  std::string host = config.server.bind;
+  const bool is_everywhere = host == "0.0.0.0" || host == "::";
+  if (is_everywhere && shape_of(config) == Shape::kOneReplica) {
+    for (const PeerEntry& peer : group_of(config)) {
+      if (peer.id == config.server.node_id) host = peer.host;
+    }
+  }
+  return format_endpoint(host, config.server.port);
+}
+
 }  // namespace
 
 ServerManager::ServerManager(const Config& config)
     : config_(config),
       started_(clock_.boot_time()),
       files_(storage::make_posix_file_system()),
-      commit_(std::make_unique<net::Worker>("commit")),
-      persistence_(std::make_unique<net::Worker>("persistence")),
-      storage_(std::make_unique<net::Worker>("storage")) {
+      metrics_(clock_),
+      usable_(replicas_here(config)) {
   const std::uint32_t count = worker_count(config);
   for (std::uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<net::Worker>(base::concat("net-", i)));
   }
+  for (auto& usable : usable_) usable.store(true);
 }
 
 ServerManager::~ServerManager() {
-  if (!stopped_ && store_ != nullptr) {
+  if (!stopped_ && !hosts_.empty()) {
     const base::Status stopped = stop();
     if (!stopped.ok()) base::log_error("server", stopped.to_string());
   }
@@ -135,79 +78,153 @@ ServerManager::~ServerManager() {
 
 base::Result<std::unique_ptr<ServerManager>> ServerManager::start(const Config& config) {
   std::unique_ptr<ServerManager> manager(new ServerManager(config));
-  SYNOD_RETURN_IF_ERROR(manager->open_store());
-  manager->commit_->start();
-  manager->persistence_->start();
-  manager->storage_->start();
-  for (auto& worker : manager->workers_) worker->start();
-  const base::Status opened = manager->open_fronts();
-  if (!opened.ok()) {
+  SYNOD_RETURN_IF_ERROR(manager->open_stores());
+  const base::Status started = manager->start_all();
+  if (!started.ok()) {
     const base::Status stopped = manager->stop();
     if (!stopped.ok()) base::log_error("server", stopped.to_string());
-    return opened;
+    return started;
   }
   return manager;
 }
 
-base::Status ServerManager::open_store() {
-  router::StandaloneSeams seams{
-      *files_,
-      commit_->dispatcher(),
-      persistence_->dispatcher(),
-      storage_->dispatcher(),
-      base::Random(random_seed()),
-      [this](const std::string& directory) { return open_backend(config_, directory); },
-      [](const std::string& reason) { base::fail_stop("router", reason); }};
-  SYNOD_ASSIGN_OR_RETURN(store_,
-                         router::Standalone::open(std::move(seams), store_options(config_)));
-  return store_->start();
+base::Status ServerManager::open_stores() {
+  const Shape shape = shape_of(config_);
+  if (shape == Shape::kStandalone) {
+    SYNOD_ASSIGN_OR_RETURN(auto host, open_standalone(config_, *files_, next_observers()));
+    hosts_.push_back(std::move(host));
+    return {};
+  }
+  const std::string& folder = config_.server.data_dir;
+  if (shape == Shape::kAllReplicas && files_->exists(folder + "/IDENTITY")) {
+    // Beside it, empty replicas would look like a loss of all data.
+    return {base::StatusCode::kNotFound,
+            base::concat(folder,
+                         " holds the data of a single node, not folders of replicas; "
+                         "cluster.replicated needs a folder of its own")};
+  }
+  for (const PeerEntry& peer : group_of(config_)) {
+    if (shape == Shape::kOneReplica && peer.id != config_.server.node_id) continue;
+    SYNOD_ASSIGN_OR_RETURN(auto host, open_replica(config_, peer, *files_, next_observers()));
+    hosts_.push_back(std::move(host));
+  }
+  return {};
+}
+
+base::Status ServerManager::start_all() {
+  for (auto& host : hosts_) SYNOD_RETURN_IF_ERROR(host->start());
+  for (auto& worker : workers_) worker->start();
+  return open_fronts();
+}
+
+/// One store is watched: several of them in one process would count everything several times.
+StoreObservers ServerManager::next_observers() {
+  if (!hosts_.empty()) return {};
+  return {&metrics_.log(), &metrics_.commits(), &metrics_.consensus()};
+}
+
+std::shared_ptr<const ThriftService> ServerManager::make_front(StoreHost& host) {
+  KvServiceOptions options;
+  options.node_id = static_cast<std::int32_t>(host.node_id());
+  options.range_bytes_max = config_.limits.range_bytes_max;
+  options.framed_range_bytes_max = config_.limits.range_bytes_framed_max;
+  if (config_.fault_injection.enabled) options.fault_injection_seed = random_seed();
+  return make_kv_service(options, host.store().router(), workers_.front()->dispatcher());
 }
 
 base::Status ServerManager::open_fronts() {
   std::vector<net::Worker*> workers;
   for (auto& worker : workers_) workers.push_back(worker.get());
-  KvServiceOptions options;
-  options.node_id = static_cast<std::int32_t>(config_.server.node_id);
-  options.range_bytes_max = config_.limits.range_bytes_max;
-  options.framed_range_bytes_max = config_.limits.range_bytes_framed_max;
-  if (config_.fault_injection.enabled) options.fault_injection_seed = random_seed();
-  auto& timers = workers.front()->dispatcher();
-  thrift_ = std::make_unique<ThriftServer>(
-      net_limits(config_), make_kv_service(options, store_->router(), timers), workers);
-  AdminContext context{*store_,
-                       options.node_id,
+  for (auto& host : hosts_) services_.push_back(make_front(*host));
+  const auto choose = [this]() -> const ThriftService& {
+    for (std::size_t i = 0; i < services_.size(); ++i) {
+      if (usable_[i].load()) return *services_[i];
+    }
+    return *services_.front();
+  };
+  thrift_ = std::make_unique<ThriftServer>(net_limits(config_), choose, workers,
+                                           &metrics_.front("thrift"));
+  for (auto& host : hosts_) SYNOD_RETURN_IF_ERROR(open_admin(*host, workers));
+  if (shape_of(config_) == Shape::kAllReplicas) {
+    SYNOD_RETURN_IF_ERROR(admins_.front()->listen_unix(config_.server.data_dir + "/admin.sock"));
+    workers_.front()->dispatcher().post([this] { watch_replicas(); });
+  }
+  // The endpoint is known to diagnostics before the first client can ask for it.
+  const std::string endpoint = thrift_endpoint(config_);
+  for (auto& host : hosts_) host->store().set_endpoint(endpoint);
+  SYNOD_ASSIGN_OR_RETURN(port_, thrift_->listen_tcp(config_.server.bind, config_.server.port));
+  return open_monitoring();
+}
+
+base::Status ServerManager::open_monitoring() {
+  if (config_.admin.http_port == 0) return {};
+  StoreHost& host = *hosts_.front();
+  auto sources =
+      metrics_.serve({.status = [&host](auto done) { host.store().status(std::move(done)); },
+                      .database = [&host] { return host.store().router().counters(); },
+                      .fronts =
+                          [this] {
+                            return std::vector<FrontCounters>{{"thrift", thrift_->counters()}};
+                          },
+                      .peers = [&host] { return host.peers(); },
+                      .data_dir = host.directory(),
+                      .version = SYNOD_VERSION});
+  AdminHttpOptions options;
+  options.bind = config_.admin.http_bind;
+  options.port = config_.admin.http_port;
+  auto opened = AdminHttpServer::start(options, std::move(sources));
+  if (opened.ok()) {
+    monitoring_ = std::move(*opened);
+    base::log_info("server", base::concat("metrics and health on http://", options.bind, ":",
+                                          monitoring_->port()));
+    return {};
+  }
+  // Several servers on one machine, all with the default: not worth to stay away for.
+  const bool is_default_taken = opened.status().code() == base::StatusCode::kAlreadyExists &&
+                                options.port == AdminSection().http_port;
+  if (!is_default_taken) return opened.status();
+  base::log_warning("server", base::concat("no metrics and health: ", opened.status().message()));
+  return {};
+}
+
+base::Status ServerManager::open_admin(StoreHost& host, const std::vector<net::Worker*>& workers) {
+  AdminContext context{host.store(),
+                       static_cast<std::int32_t>(host.node_id()),
                        SYNOD_VERSION,
-                       config_.server.data_dir,
+                       host.directory(),
                        started_,
                        clock_,
                        limits_report(config_),
                        [this] { return thrift_->counters().open; }};
-  net::ServerLimits admin_limits;
-  admin_limits.connections_max = 64;
-  admin_ =
-      std::make_unique<ThriftServer>(admin_limits, make_admin_service(std::move(context)), workers);
-  SYNOD_RETURN_IF_ERROR(admin_->listen_unix(config_.server.data_dir + "/admin.sock"));
-  // The endpoint is known to diagnostics before the first client can ask for it.
-  store_->router().set_endpoint(base::concat(config_.server.bind, ":", config_.server.port));
-  SYNOD_ASSIGN_OR_RETURN(port_, thrift_->listen_tcp(config_.server.bind, config_.server.port));
-  return {};
+  net::ServerLimits limits;
+  limits.connections_max = 64;
+  admins_.push_back(
+      std::make_unique<ThriftServer>(limits, make_admin_service(std::move(context)), workers));
+  return admins_.back()->listen_unix(host.directory() + "/admin.sock");
+}
+
+void ServerManager::watch_replicas() {
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    hosts_[i]->store().status([this, i](const router::StoreStatus& status) {
+      usable_[i].store(status.group && status.group->has_leader);
+    });
+  }
+  workers_.front()->dispatcher().run_after(kReplicaWatch, [this] { watch_replicas(); });
 }
 
 base::Status ServerManager::stop() {
   stopped_ = true;
+  if (monitoring_ != nullptr) monitoring_->stop();
   if (thrift_ != nullptr) thrift_->stop(kStopGrace);
-  if (admin_ != nullptr) admin_->stop(kStopGrace);
+  for (auto& admin : admins_) admin->stop(kStopGrace);
   for (auto& worker : workers_) worker->stop();
   for (auto& worker : workers_) worker->join();
-  // Upstream first: what a stopped thread posted is still run by the next one.
-  commit_->stop();
-  commit_->join();
-  persistence_->stop();
-  persistence_->join();
-  store_->interrupt();
-  storage_->stop();
-  storage_->join();
-  return store_->close();
+  base::Status result;
+  for (auto& host : hosts_) {
+    const base::Status stopped = host->stop();
+    if (!stopped.ok()) result = stopped;
+  }
+  return result;
 }
 
 }  // namespace synod::server

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,22 +10,30 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "net/worker.h"
-#include "router/standalone.h"
 #include "server/config/config.h"
+#include "server/http/admin_http_server.h"
+#include "server/metrics/server_metrics.h"
+#include "server/store_host.h"
 #include "server/thrift/thrift_server.h"
 #include "storage/file.h"
 
 namespace synod::server {
 
-/// The one composition of the real process: threads, store, fronts; started bottom-up, stopped
-/// top-down.
+/// The one composition of the real process: stores with their threads, and the fronts before them;
+/// started bottom-up, stopped top-down.
+///
+/// Three shapes: a store that stands alone, one replica, or all replicas of a group. With several
+/// replicas one Thrift port is in front of all: a connection belongs to the first replica that
+/// knows a leader when it is accepted, and every replica takes every request. Each store has an
+/// admin socket in its directory; the first one's is in server.data_dir too. The metrics of the
+/// HTTP port are those of the first replica.
 ///
 /// Owned by main or a test.
 ///
-/// Threads it makes: net-0..N-1, commit (log writer and apply), persistence, storage. `start` and
-/// `stop` are called by its owner. See docs/ARCHITECTURE.md for what each may do. Failure: `start`
-/// says why with a code main turns into an exit code; once started, a broken promise of the disk
-/// ends the process (base::fail_stop).
+/// Threads it makes: net-0..N-1, admin, and those of each StoreHost. `start` and `stop` are called
+/// by its owner. See docs/ARCHITECTURE.md for what each may do. Failure: `start` says why with a
+/// code main turns into an exit code; once started, a broken promise of a disk ends the process
+/// (base::fail_stop), whichever replica's it is.
 class ServerManager {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<ServerManager>> start(const Config& config);
@@ -32,30 +41,39 @@ class ServerManager {
   ServerManager(const ServerManager&) = delete;
   ServerManager& operator=(const ServerManager&) = delete;
 
-  /// Answers what is in flight, completes the log, flushes; the error of the last step that failed.
+  /// Answers what is in flight, completes the logs, flushes; the error of the last step that
+  /// failed.
   [[nodiscard]] base::Status stop();
 
   /// The port the Thrift front really has; matters for port 0.
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] router::Standalone& store() { return *store_; }
+  [[nodiscard]] router::Store& store() { return hosts_.front()->store(); }
 
  private:
   explicit ServerManager(const Config& config);
-  [[nodiscard]] base::Status open_store();
+  [[nodiscard]] base::Status open_stores();
+  [[nodiscard]] base::Status start_all();
   [[nodiscard]] base::Status open_fronts();
+  [[nodiscard]] StoreObservers next_observers();
+  [[nodiscard]] base::Status open_monitoring();
+  [[nodiscard]] base::Status open_admin(StoreHost& host, const std::vector<net::Worker*>& workers);
+  [[nodiscard]] std::shared_ptr<const ThriftService> make_front(StoreHost& host);
+  void watch_replicas();
 
   const Config config_;
   base::SystemClock clock_;
   const base::Nanos started_;
   std::unique_ptr<storage::FileSystem> files_;
+  ServerMetrics metrics_;
   // Declared before what runs on them, so that they are destroyed last.
-  std::unique_ptr<net::Worker> commit_;
-  std::unique_ptr<net::Worker> persistence_;
-  std::unique_ptr<net::Worker> storage_;
   std::vector<std::unique_ptr<net::Worker>> workers_;
-  std::unique_ptr<router::Standalone> store_;
+  std::vector<std::unique_ptr<StoreHost>> hosts_;
+  /// For each host: it is worth a connection. Never resized after the fronts are open.
+  std::vector<std::atomic<bool>> usable_;
+  std::vector<std::shared_ptr<const ThriftService>> services_;
   std::unique_ptr<ThriftServer> thrift_;
-  std::unique_ptr<ThriftServer> admin_;
+  std::vector<std::unique_ptr<ThriftServer>> admins_;
+  std::unique_ptr<AdminHttpServer> monitoring_;
   std::uint16_t port_ = 0;
   bool stopped_ = false;
 };

@@ -14,6 +14,43 @@ struct NamedText {
   2: required string value,
 }
 
+// One member of a replicated group, as the asked node's newest configuration names it.
+struct MemberReport {
+  1: required i32 node_id,
+  // host:port between the nodes; empty if the asked node does not know it.
+  2: required string peer_endpoint,
+  3: required bool is_voter,
+  4: required bool is_leader,
+  // The node that was asked.
+  5: required bool is_self,
+  // Blank and asking to be taken in: no member yet.
+  6: required bool is_candidate,
+  // Slots behind the leader; only the leader knows.
+  7: optional i64 lag_slots,
+  // Which disk of this node, in hexadecimal: a node that lost its disk comes back as another.
+  8: required string incarnation,
+}
+
+// Agreement as one node sees it.
+struct GroupReport {
+  // "leader", "follower", "candidate", "learner", "joining", ...
+  1: required string role,
+  2: required bool has_leader,
+  // 0: unknown.
+  3: required i32 leader_id,
+  // "configuration.round.owner".
+  4: required string ballot,
+  5: required i64 term,
+  6: required i64 config_id,
+  // Decided as far as this node knows; executed here; the part of the log that is kept here.
+  7: required i64 commit_index,
+  8: required i64 applied_index,
+  9: required i64 log_base,
+  10: required i64 log_last,
+  11: required bool is_caught_up,
+  12: required list<MemberReport> members,
+}
+
 struct NodeReport {
   1: required i32 node_id,
   2: required string cluster_id,
@@ -41,6 +78,10 @@ struct NodeReport {
   19: required i64 connections,
   // Configured limits, each with its value as text.
   20: required list<NamedText> limits,
+  // Absent: the node stands alone.
+  21: optional GroupReport group,
+  22: optional string backend,
+  23: optional i64 memory_bytes,
 }
 
 struct StatusReply {
@@ -79,6 +120,27 @@ struct FlushReply {
   3: required i64 persisted_index,
 }
 
+struct SnapshotReply {
+  1: required bool success,
+  2: optional string error,
+  // The snapshot contains every slot up to this one.
+  3: required i64 slot,
+}
+
+enum MemberChange {
+  ADD = 1,
+  REMOVE = 2,
+  REPLACE = 3,
+}
+
+struct GroupReply {
+  1: required bool success,
+  2: optional string error,
+  // With a failure: whom to ask instead, if another node leads.
+  3: optional i32 leader_id,
+  4: optional string leader_peer_endpoint,
+}
+
 service SynodAdmin {
   StatusReply status(),
   // Compares what is in memory with what is stored; `deep` also reads every stored value.
@@ -89,4 +151,12 @@ service SynodAdmin {
   BackupReply backup(1: string name),
   // Writes everything applied so far behind to the backend.
   FlushReply flush(),
+
+  // Of a replicated group; a node that stands alone refuses them.
+  SnapshotReply snapshot(),
+  // `to` 0: to the node that the leader finds best.
+  GroupReply transferLeader(1: i32 to),
+  // ADD: `node` becomes a voter. REMOVE: it is none any more. REPLACE: `node` goes and `by` comes
+  // in its place, which may be the same number on a new disk. Ends when the change is in force.
+  GroupReply changeMember(1: MemberChange change, 2: i32 node, 3: i32 by),
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/bench/runner.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <latch>
@@ -8,17 +9,13 @@
 #include <thread>
 #include <vector>
 
-#include "TransactionalKV.h"
 #include "base/text.h"
-#include "client/cpp/connection.h"
+#include "client/bench/target.h"
 
 namespace synod::client {
 namespace {
 
-using Link = Connection<api::TransactionalKVClient>;
 using SteadyClock = std::chrono::steady_clock;
-
-constexpr std::size_t kLoadBatch = 200;
 
 SteadyClock::duration seconds(double count) {
   return std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(count));
@@ -50,8 +47,8 @@ struct Course {
 /// One connection's closed loop.
 class Driver {
  public:
-  Driver(Course& course, Link& link, std::uint64_t number)
-      : course_(course), link_(link), number_(number), random_(course.workload.seed + number) {}
+  Driver(Course& course, Target& target, std::uint64_t number)
+      : course_(course), target_(target), number_(number), random_(course.workload.seed + number) {}
 
   void run() {
     for (;;) {
@@ -74,52 +71,43 @@ class Driver {
 
  private:
   base::Status read(std::uint64_t key) {
-    get_.__set_key(bench_key(key));
-    api::GetResponse reply;
-    SYNOD_RETURN_IF_ERROR(link_.call([&](auto& api) { api.get(reply, get_); }));
-    if (reply.__isset.error) {
+    SYNOD_ASSIGN_OR_RETURN(const auto reply, target_.read(bench_key(key)));
+    if (reply.is_refused) {
       course_.errors.fetch_add(1);
-    } else if (!reply.found || !is_bench_value(key, reply.value, course_.workload.value_size)) {
+    } else if (!reply.value || !is_bench_value(key, *reply.value, course_.workload.value_size)) {
       course_.wrong.fetch_add(1);
     }
     return {};
   }
 
   base::Status write(std::uint64_t key) {
-    set_.__set_key(bench_key(key));
-    set_.__set_value(bench_value(key, (number_ << 40) + ++writes_, course_.workload.value_size));
-    api::SetResponse reply;
-    SYNOD_RETURN_IF_ERROR(link_.call([&](auto& api) { api.setKey(reply, set_); }));
-    if (!reply.success) course_.errors.fetch_add(1);
+    const auto value = bench_value(key, (number_ << 40) + ++writes_, course_.workload.value_size);
+    SYNOD_ASSIGN_OR_RETURN(const bool done, target_.write(bench_key(key), value));
+    if (!done) course_.errors.fetch_add(1);
     return {};
   }
 
   Course& course_;
-  Link& link_;
+  Target& target_;
   std::uint64_t number_;
   std::uint64_t writes_ = 0;
   base::Random random_;
-  api::GetRequest get_;
-  api::SetRequest set_;
 };
 
-base::Status load(const Workload& workload, Link& link) {
-  for (std::uint64_t key = 0; key < workload.key_count;) {
-    api::AtomicCommitRequest request;
-    while (request.operations.size() < kLoadBatch && key < workload.key_count) {
-      auto& step = request.operations.emplace_back();
-      step.__set_type("set");
-      step.__set_key(bench_key(key));
-      step.__set_value(bench_value(key, 0, workload.value_size));
-      ++key;
-    }
-    api::AtomicCommitResponse reply;
-    SYNOD_RETURN_IF_ERROR(link.call([&](auto& api) { api.atomicCommit(reply, request); }));
-    if (!reply.success) {
-      return {base::StatusCode::kInternal,
-              base::concat("loading failed: ", reply.error_code, ": ", reply.error)};
-    }
+/// Every key once, over a few connections: stores that take one write at a time are not slower
+/// to fill than they have to be.
+base::Status load(const Workload& workload, std::vector<std::unique_ptr<Target>>& targets) {
+  const std::size_t loaders = std::min<std::size_t>(workload.loaders, targets.size());
+  std::vector<base::Status> results(loaders);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < loaders; ++i) {
+    threads.emplace_back([&, i] {
+      results[i] = targets[i]->load(workload.key_count * i / loaders,
+                                    workload.key_count * (i + 1) / loaders, workload.value_size);
+    });
   }
+  for (auto& thread : threads) thread.join();
+  for (const base::Status& result : results) SYNOD_RETURN_IF_ERROR(result);
   return {};
 }
 
@@ -155,12 +143,12 @@ double per_second(const BenchReport& report) {
 }  // namespace
 
 base::Status run_bench(const Workload& workload, BenchReport& report) {
-  std::vector<std::unique_ptr<Link>> links;
+  std::vector<std::unique_ptr<Target>> targets;
   for (std::uint32_t i = 0; i < workload.connections; ++i) {
-    SYNOD_ASSIGN_OR_RETURN(auto link, Link::open_tcp(workload.host, workload.port, {}));
-    links.push_back(std::move(link));
+    SYNOD_ASSIGN_OR_RETURN(auto target, open_target(workload, i));
+    targets.push_back(std::move(target));
   }
-  SYNOD_RETURN_IF_ERROR(load(workload, *links.front()));
+  SYNOD_RETURN_IF_ERROR(load(workload, targets));
 
   Course course{.workload = workload, .report = report, .measure_from = {}, .end = {}, .mutex = {}};
   std::latch ready(workload.connections + 1);
@@ -168,7 +156,7 @@ base::Status run_bench(const Workload& workload, BenchReport& report) {
   std::vector<std::thread> threads;
   for (std::uint32_t i = 0; i < workload.connections; ++i) {
     threads.emplace_back([&, i] {
-      Driver driver(course, *links[i], i + 1);
+      Driver driver(course, *targets[i], i + 1);
       ready.count_down();
       go.wait();
       driver.run();

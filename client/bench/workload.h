@@ -3,17 +3,27 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/random.h"
 
 namespace synod::client {
 
-/// What synod-bench asks of the server.
-struct Workload {
+/// What the store under load speaks.
+enum class Protocol : std::uint8_t { kThrift, kEtcd };
+
+struct BenchEndpoint {
   std::string host = "127.0.0.1";
   std::uint16_t port = 9090;
+};
+
+/// What synod-bench asks of the server.
+struct Workload {
+  Protocol protocol = Protocol::kThrift;
+  std::vector<BenchEndpoint> endpoints = {BenchEndpoint()};  ///< Connections go to them in turn.
   std::uint32_t connections = 16;
+  std::uint32_t loaders = 1;  ///< Connections that write the keys before the run.
   std::uint32_t value_size = 100;
   std::uint64_t key_count = 10'000;
   double read_ratio = 0.5;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "SynodAdmin.h"
+#include "client/cli/admin_report.h"
 #include "client/cli/data_commands.h"
-#include "client/cli/text_format.h"
 #include "client/cpp/connection.h"
 
 namespace synod::client {
@@ -19,64 +19,27 @@ using Api = api::admin::SynodAdminClient;
 /// server that died is noticed at once.
 constexpr base::Millis kCallTimeout{3'600'000};
 
-struct Field {
-  std::string name;
-  std::string text;
-  bool quoted = true;  ///< In JSON.
-};
-
-std::vector<Field> fields_of(const api::admin::NodeReport& report) {
-  const auto number = [](std::string name, std::int64_t value) {
-    return Field{std::move(name), std::to_string(value), false};
-  };
-  std::vector<Field> fields{
-      number("node_id", report.node_id),
-      {"cluster_id", report.cluster_id},
-      {"version", report.version},
-      number("uptime_seconds", report.uptime_seconds),
-      {"durability", report.durability},
-      {"data_dir", report.data_dir},
-      number("visible_version", report.visible_version),
-      number("committed_version", report.committed_version),
-      number("applied_index", report.applied_index),
-      number("persisted_index", report.persisted_index),
-      number("durable_index", report.durable_index),
-      number("conflict_floor", report.conflict_floor),
-      number("snapshot_floor", report.snapshot_floor),
-      {"state_hash", report.state_hash},
-      number("keys", report.keys),
-      number("bytes", report.bytes),
-      number("pending", report.pending),
-      number("log_bytes", report.log_bytes),
-      number("connections", report.connections),
-  };
-  for (const auto& limit : report.limits) fields.push_back({"limit." + limit.name, limit.value});
-  return fields;
-}
-
-void print_text(const std::vector<Field>& fields, std::ostream& out) {
-  std::size_t width = 0;
-  for (const Field& field : fields) width = std::max(width, field.name.size());
-  for (const Field& field : fields) {
-    out << field.name << std::string(width - field.name.size() + 2, ' ') << field.text << '\n';
-  }
-}
-
-void print_json(const std::vector<Field>& fields, std::ostream& out) {
-  out << "{";
-  const char* separator = "";
-  for (const Field& field : fields) {
-    out << separator << json_string(field.name) << ":"
-        << (field.quoted ? json_string(field.text) : field.text);
-    separator = ",";
-  }
-  out << "}\n";
+ExitCode fail_with_leader(std::ostream& err, const base::Status& status,
+                          const api::admin::GroupReply& reply) {
+  const ExitCode code = fail(err, status);
+  if (!reply.__isset.leader_id) return code;
+  err << "synodctl: node " << reply.leader_id << " leads";
+  if (!reply.leader_peer_endpoint.empty())
+    err << " (peers reach it at " << reply.leader_peer_endpoint << ")";
+  err << ": ask its admin socket\n";
+  return kExitNotReady;
 }
 
 }  // namespace
 
 struct AdminClient::Wire {
   std::unique_ptr<Connection<Api>> connection;
+
+  base::Result<api::admin::NodeReport> report() {
+    api::admin::StatusReply reply;
+    SYNOD_RETURN_IF_ERROR(run(reply, [&](Api& api) { api.status(reply); }));
+    return std::move(reply.report);
+  }
 
   /// Runs one call and turns a reply that reports failure into a Status.
   template <class Reply, class Body>
@@ -99,15 +62,27 @@ AdminClient& AdminClient::operator=(AdminClient&&) noexcept = default;
 AdminClient::~AdminClient() = default;
 
 ExitCode AdminClient::status(bool json, std::ostream& out, std::ostream& err) {
-  api::admin::StatusReply reply;
-  const base::Status done = wire_->run(reply, [&](Api& api) { api.status(reply); });
-  if (!done.ok()) return fail(err, done);
-  const auto fields = fields_of(reply.report);
-  if (json) {
-    print_json(fields, out);
-  } else {
-    print_text(fields, out);
+  const auto report = wire_->report();
+  if (!report.ok()) return fail(err, report.status());
+  print_report(*report, json, out);
+  return kExitOk;
+}
+
+ExitCode AdminClient::health(std::ostream& out, std::ostream& err) {
+  const auto report = wire_->report();
+  if (!report.ok()) return fail(err, report.status());
+  const Health health = health_of(*report);
+  out << health.text << '\n';
+  return health.is_ready ? kExitOk : kExitNotReady;
+}
+
+ExitCode AdminClient::members(bool json, std::ostream& out, std::ostream& err) {
+  const auto report = wire_->report();
+  if (!report.ok()) return fail(err, report.status());
+  if (!report->__isset.group) {
+    return fail(err, {base::StatusCode::kUnsupported, "this server stands alone"});
   }
+  print_members(report->group, json, out);
   return kExitOk;
 }
 
@@ -141,6 +116,36 @@ ExitCode AdminClient::flush(std::ostream& out, std::ostream& err) {
   const base::Status done = wire_->run(reply, [&](Api& api) { api.flush(reply); });
   if (!done.ok()) return fail(err, done);
   out << "persisted_index=" << reply.persisted_index << '\n';
+  return kExitOk;
+}
+
+ExitCode AdminClient::snapshot(std::ostream& out, std::ostream& err) {
+  api::admin::SnapshotReply reply;
+  const base::Status done = wire_->run(reply, [&](Api& api) { api.snapshot(reply); });
+  if (!done.ok()) return fail(err, done);
+  out << "slot=" << reply.slot << '\n';
+  return kExitOk;
+}
+
+ExitCode AdminClient::transfer_leader(std::int32_t to, std::ostream& out, std::ostream& err) {
+  api::admin::GroupReply reply;
+  const base::Status done = wire_->run(reply, [&](Api& api) { api.transferLeader(reply, to); });
+  if (!done.ok()) return fail_with_leader(err, done, reply);
+  out << "transferred\n";
+  return kExitOk;
+}
+
+ExitCode AdminClient::change_member(MemberVerb verb, std::int32_t node, std::int32_t by,
+                                    std::ostream& out, std::ostream& err) {
+  using Change = api::admin::MemberChange;
+  const auto change = verb == MemberVerb::kAdd      ? Change::ADD
+                      : verb == MemberVerb::kRemove ? Change::REMOVE
+                                                    : Change::REPLACE;
+  api::admin::GroupReply reply;
+  const base::Status done =
+      wire_->run(reply, [&](Api& api) { api.changeMember(reply, change, node, by); });
+  if (!done.ok()) return fail_with_leader(err, done, reply);
+  out << "changed\n";
   return kExitOk;
 }
 

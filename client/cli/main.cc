@@ -41,6 +41,8 @@ struct Arguments {
   bool deep = false;
   std::string backup_name;
   std::string restore_from;
+  std::int32_t node = 0;
+  std::int32_t replacement = 0;
 };
 
 constexpr const char* kFooter =
@@ -220,9 +222,68 @@ void add_admin_commands(CLI::App& app, Arguments& a, Command& run) {
     };
   });
 
+  auto* snapshot = app.add_subcommand("snapshot", "Take a snapshot of this replica now");
+  snapshot->callback([&] {
+    run = [&] {
+      return with_admin(a, [&](AdminClient& c) { return c.snapshot(std::cout, std::cerr); });
+    };
+  });
+
   auto* restore = app.add_subcommand("restore", "Make a data directory from a backup (offline)");
   restore->add_option("--from", a.restore_from, "The backup")->required();
   restore->callback([&] { run = [&] { return restore_to(a); }; });
+}
+
+void add_member_command(CLI::App& parent, Arguments& a, Command& run, MemberVerb verb,
+                        const std::string& name, const std::string& help) {
+  auto* command = parent.add_subcommand(name, help);
+  command->add_option(verb == MemberVerb::kReplace ? "old" : "id", a.node)
+      ->required()
+      ->check(CLI::PositiveNumber);
+  if (verb == MemberVerb::kReplace) {
+    command->add_option("new", a.replacement)->required()->check(CLI::PositiveNumber);
+  }
+  command->callback([&a, &run, verb] {
+    run = [&a, verb] {
+      return with_admin(a, [&](AdminClient& c) {
+        return c.change_member(verb, a.node, a.replacement, std::cout, std::cerr);
+      });
+    };
+  });
+}
+
+void add_group_commands(CLI::App& app, Arguments& a, Command& run) {
+  auto* health = app.add_subcommand("health", "Exit with 0 if the node can serve, with 4 if not");
+  health->callback([&] {
+    run = [&] {
+      return with_admin(a, [&](AdminClient& c) { return c.health(std::cout, std::cerr); });
+    };
+  });
+
+  auto* members = app.add_subcommand("members", "Show the members of the group");
+  members->add_flag("--json", a.json, "One line of JSON");
+  members->callback([&] {
+    run = [&] {
+      return with_admin(a, [&](AdminClient& c) { return c.members(a.json, std::cout, std::cerr); });
+    };
+  });
+
+  auto* transfer = app.add_subcommand("transfer-leader", "Let another node lead; ask the leader");
+  transfer->add_option("node", a.node, "Who; the leader chooses if it is not given")
+      ->check(CLI::PositiveNumber);
+  transfer->callback([&] {
+    run = [&] {
+      return with_admin(
+          a, [&](AdminClient& c) { return c.transfer_leader(a.node, std::cout, std::cerr); });
+    };
+  });
+
+  auto* member = app.add_subcommand("member", "Change the members of the group; ask the leader");
+  member->require_subcommand(1);
+  add_member_command(*member, a, run, MemberVerb::kAdd, "add", "A new node becomes a voter");
+  add_member_command(*member, a, run, MemberVerb::kRemove, "remove", "A node leaves the group");
+  add_member_command(*member, a, run, MemberVerb::kReplace, "replace",
+                     "A node, or a new disk of the same node, takes the place of one");
 }
 
 int run(int argc, char** argv) {
@@ -249,6 +310,7 @@ int run(int argc, char** argv) {
   app.add_option("--admin-socket", arguments.admin_socket, "Instead of <data-dir>/admin.sock");
   add_data_commands(app, arguments, command);
   add_admin_commands(app, arguments, command);
+  add_group_commands(app, arguments, command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -24,10 +24,11 @@ struct ValueFlag {
   const char* help;
 };
 
-constexpr std::array<ValueFlag, 7> kValueFlags = {{
+constexpr std::array<ValueFlag, 8> kValueFlags = {{
     {"-p,--port", "server.port", "TCP port of the Thrift service (THRIFT_PORT wins over it)"},
     {"-d,--data-dir,--db-path", "server.data_dir", "folder of all data"},
     {"-n,--node-id", "server.node_id", "number of this node"},
+    {"--peers", "cluster.peers", "all nodes of the group, as 1=host:6001,2=host:6002,..."},
     {"--bind", "server.bind", "address to listen on"},
     {"--workers", "server.workers", "network threads; 0: one for each usable processor"},
     {"--durability", "database.durability", "sync, batched or async"},
@@ -49,6 +50,7 @@ struct Parsed {
   std::vector<std::string> assignments;
   bool verbose = false;
   bool insecure_plaintext = false;
+  bool replicated = false;
   bool print_sample = false;
 };
 
@@ -68,6 +70,8 @@ void declare(CLI::App& app, Parsed& parsed) {
   app.add_flag("-v,--verbose", parsed.verbose, "same as --log-level debug");
   app.add_flag("--insecure-plaintext", parsed.insecure_plaintext,
                "allow an address that other machines can reach");
+  app.add_flag("--replicated", parsed.replicated,
+               "replicated mode: with --peers this process is one replica, without it all of them");
   app.add_option("--set", parsed.assignments, "any setting, as table.key=value; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--check-config", parsed.command.check_config,
@@ -83,6 +87,7 @@ Status collect_settings(const CLI::App& app, Parsed& parsed) {
   if (parsed.insecure_plaintext) {
     settings.push_back({"server.insecure_plaintext", "true", "--insecure-plaintext"});
   }
+  if (parsed.replicated) settings.push_back({"cluster.replicated", "true", "--replicated"});
   for (std::size_t i = 0; i < kValueFlags.size(); ++i) {
     const std::string_view names = kValueFlags[i].names;
     const std::string flag(names.substr(names.find("--")));

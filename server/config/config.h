@@ -11,6 +11,8 @@ namespace synod::server {
 enum class Durability : std::uint8_t { kSync, kBatched, kAsync };
 enum class BackendKind : std::uint8_t { kRocksDb, kLevelDb, kMemory };
 enum class LogFormat : std::uint8_t { kText, kJson };
+enum class ReadMode : std::uint8_t { kReadIndex, kLease };
+enum class DefaultReadLevel : std::uint8_t { kLinearizable, kLeader, kLocal };
 
 /// [server]: who may connect, and how much one client may hold.
 struct ServerSection {
@@ -56,6 +58,41 @@ struct DatabaseSection {
   std::uint64_t pending_bytes_max = 64U << 20;
 };
 
+/// [cluster]: who the replicas are, and how they reach each other. See group_plan.h.
+struct ClusterSection {
+  bool replicated = false;
+  std::string peers;           ///< "1=host:6001,2=host:6002,..."; empty: all replicas in here.
+  std::uint32_t replicas = 3;  ///< Without peers.
+  std::uint16_t base_port = 6001;
+  std::string bind;
+  std::string advertise;
+  std::uint32_t first_leader = 0;
+  std::uint32_t connect_timeout_ms = 5'000;
+  bool insecure_peers = false;
+  std::string tls_ca_file;
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  std::string name;
+};
+
+/// [consensus]: how replicas agree, and what clients are promised meanwhile.
+struct ConsensusSection {
+  ReadMode read_mode = ReadMode::kReadIndex;
+  DefaultReadLevel read_level = DefaultReadLevel::kLinearizable;
+  std::uint32_t hold_ms = 5'000;
+  std::uint32_t request_timeout_ms = 10'000;
+  std::uint32_t election_timeout_ms = 500;
+  std::uint32_t heartbeat_interval_ms = 100;
+  std::uint64_t snapshot_every_slots = 1'000'000;
+  std::uint64_t keep_slots = 10'000;
+};
+
+/// [admin]: HTTP for monitoring.
+struct AdminSection {
+  std::string http_bind = "127.0.0.1";
+  std::uint16_t http_port = 8080;
+};
+
 /// [log]: what the process says about itself.
 struct LogSection {
   base::LogLevel level = base::LogLevel::kInfo;
@@ -74,12 +111,18 @@ struct Config {
   ServerSection server;
   LimitsSection limits;
   DatabaseSection database;
+  ClusterSection cluster;
+  ConsensusSection consensus;
+  AdminSection admin;
   LogSection log;
   FaultInjectionSection fault_injection;
 };
 
 /// The address connects only processes of this machine (127/8, ::1, localhost).
 [[nodiscard]] bool is_loopback(const std::string& address);
+
+/// An IPv4 or IPv6 address, or localhost.
+[[nodiscard]] bool is_address(const std::string& text);
 
 /// Worker threads for this configuration: `server.workers`, or the processors this process may
 /// really use.

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "server/config/config_builder.h"
 #include "server/config/key_registry.h"
+#include "server/config/legacy_keys.h"
 
 namespace synod::server {
 
@@ -60,15 +61,42 @@ std::string path_of_variable(std::string_view name) {
   return lower(concat(rest.substr(0, split), ".", rest.substr(split + 2)));
 }
 
+void apply_replicated_mode(ConfigBuilder& builder, std::string_view value) {
+  const std::string mode = lower(value);
+  if (mode.empty()) return;
+  const bool is_on = mode == "true" || mode == "1" || mode == "yes" || mode == "on";
+  const bool is_off = mode == "false" || mode == "0" || mode == "no" || mode == "off";
+  if (is_on || is_off) {
+    builder.set(*find_key("cluster.replicated"), is_on, "REPLICATED_MODE");
+  } else {
+    builder.error("REPLICATED_MODE",
+                  concat("expected true or false, got \"", base::escape(value), "\""));
+  }
+}
+
+void apply_legacy_variable(ConfigBuilder& builder, const LegacyVariable& variable,
+                           std::string_view value) {
+  const std::string name(variable.name);
+  if (variable.use != LegacyUse::kDuration) {
+    builder.set_text({std::string(variable.target), std::string(value), name});
+    return;
+  }
+  const auto millis = parse_duration(value);
+  if (millis.ok()) {
+    builder.set(*find_key(variable.target), *millis, name);
+  } else {
+    builder.error(name, millis.status().message());
+  }
+}
+
 void apply_variable(ConfigBuilder& builder, std::string_view name, std::string_view value) {
   if (name.starts_with(kPrefix)) {
     builder.set_text({path_of_variable(name), std::string(value), std::string(name)});
   } else if (name == "REPLICATED_MODE") {
-    const std::string mode = lower(value);
-    if (!mode.empty() && mode != "false" && mode != "0" && mode != "no" && mode != "off") {
-      builder.error(name, concat("is \"", base::escape(value),
-                                 "\", but this build runs a single standalone node only; unset it "
-                                 "or set it to false"));
+    apply_replicated_mode(builder, value);
+  } else {
+    for (const LegacyVariable& variable : all_legacy_variables()) {
+      if (name == variable.name) apply_legacy_variable(builder, variable, value);
     }
   }
 }
@@ -101,9 +129,15 @@ std::vector<Variable> split_environment(const std::vector<std::string>& environm
   return variables;
 }
 
-void apply_files(ConfigBuilder& builder, const ConfigSources& sources) {
+void apply_files(ConfigBuilder& builder, const ConfigSources& sources,
+                 const std::vector<Variable>& variables) {
   if (!sources.command.config_file.empty()) {
     apply_file(builder, sources.command.config_file);
+    return;
+  }
+  for (const auto& [name, value] : variables) {
+    if (name != "REPLICATED_DB_CONFIG_PATH" || value.empty()) continue;
+    apply_file(builder, std::string(value));
     return;
   }
   if (sources.executable_dir.empty()) return;
@@ -169,6 +203,11 @@ base::Result<LoadedConfig> ConfigBuilder::finish() {
                 " without encryption or authentication: whoever reaches the port can read and "
                 "write everything"));
   }
+  if (loaded_.config.cluster.replicated && loaded_.config.cluster.insecure_peers) {
+    note(base::LogLevel::kWarning,
+         "peers talk without encryption or authentication: whoever reaches their ports can write "
+         "everything");
+  }
   if (loaded_.config.fault_injection.enabled) {
     note(base::LogLevel::kWarning, "fault injection is enabled: clients can make requests fail");
   }
@@ -183,9 +222,14 @@ base::Result<LoadedConfig> load_toml(std::string_view text, const std::string& n
 
 base::Result<LoadedConfig> load_config(const ConfigSources& sources) {
   ConfigBuilder builder;
-  apply_files(builder, sources);
   const auto variables = split_environment(sources.environment);
-  for (const auto& [name, value] : variables) apply_variable(builder, name, value);
+  apply_files(builder, sources, variables);
+  // Older names first, so that our own win.
+  for (const bool own : {false, true}) {
+    for (const auto& [name, value] : variables) {
+      if (name.starts_with(kPrefix) == own) apply_variable(builder, name, value);
+    }
+  }
   for (const Setting& setting : sources.command.settings) builder.set_text(setting);
   for (const auto& [name, value] : variables) {
     if (name == "THRIFT_PORT") apply_thrift_port(builder, value);

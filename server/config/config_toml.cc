@@ -65,6 +65,21 @@ base::Result<KeyValue> scalar_of(const toml::node& node) {
   return KeyValue(static_cast<std::uint64_t>(number->get()));
 }
 
+/// A list of texts is what they are with commas between.
+base::Result<KeyValue> text_or_list(const toml::node& node) {
+  const auto* list = node.as_array();
+  if (list == nullptr) return scalar_of(node);
+  std::string joined;
+  for (const auto& item : *list) {
+    const auto* text = item.as_string();
+    if (text == nullptr) {
+      return Status(StatusCode::kInvalidArgument, concat("got a list with ", type_name(item)));
+    }
+    joined += concat(joined.empty() ? "" : ",", text->get());
+  }
+  return KeyValue(std::move(joined));
+}
+
 /// The number of the first line with a control character other than tab and line ends, or 0. TOML
 /// forbids them, and the library's parser takes some for white space.
 std::size_t line_with_control_character(std::string_view text) {
@@ -144,7 +159,7 @@ class Reader {
   }
 
   void apply(const Key& key, const toml::node& node) {
-    const auto value = scalar_of(node);
+    const auto value = key.kind == KeyKind::kList ? text_or_list(node) : scalar_of(node);
     if (!value.ok()) {
       builder_.error(where(node), concat(key.path(), ": expected ", describe_kind(key), ", ",
                                          value.status().message()));

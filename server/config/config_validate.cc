@@ -9,6 +9,7 @@
 #include "server/config/config.h"
 #include "server/config/config_builder.h"
 #include "server/config/cpu_quota.h"
+#include "server/config/group_plan.h"
 
 namespace synod::server {
 
@@ -16,16 +17,16 @@ using base::concat;
 
 namespace {
 
+bool is_loopback_four(const in_addr& address) { return (ntohl(address.s_addr) >> 24) == 127; }
+
+}  // namespace
+
 bool is_address(const std::string& text) {
   in_addr four{};
   in6_addr six{};
   return text == "localhost" || inet_pton(AF_INET, text.c_str(), &four) == 1 ||
          inet_pton(AF_INET6, text.c_str(), &six) == 1;
 }
-
-bool is_loopback_four(const in_addr& address) { return (ntohl(address.s_addr) >> 24) == 127; }
-
-}  // namespace
 
 bool is_loopback(const std::string& address) {
   if (address == "localhost") return true;
@@ -42,7 +43,7 @@ std::uint32_t worker_count(const Config& config) {
 }
 
 std::vector<std::string> broken_rules(const Config& config) {
-  std::vector<std::string> broken;
+  std::vector<std::string> broken = broken_group_rules(config);
   const auto require = [&broken](bool holds, std::string rule) {
     if (!holds) broken.push_back(std::move(rule));
   };
@@ -56,11 +57,20 @@ std::vector<std::string> broken_rules(const Config& config) {
                  " is reachable from other machines and this server neither encrypts nor "
                  "authenticates; if that is meant, set server.insecure_plaintext = true "
                  "(--insecure-plaintext)"));
+  require(is_address(config.admin.http_bind),
+          concat("admin.http_bind: \"", base::escape(config.admin.http_bind),
+                 "\" is no IPv4 or IPv6 address and not localhost"));
+  require(config.admin.http_port == 0 || !is_address(config.admin.http_bind) ||
+              is_loopback(config.admin.http_bind) || server.insecure_plaintext,
+          concat("admin.http_bind: ", config.admin.http_bind,
+                 " is reachable from other machines; if that is meant, set "
+                 "server.insecure_plaintext = true (--insecure-plaintext)"));
   require(!server.data_dir.empty(), "server.data_dir: must not be empty");
-  require(database.memory_limit == 0 ||
-              database.memory_limit / 2 >= database.write_buffer_bytes + database.block_cache_bytes,
-          "database.memory_limit: must be at least twice database.write_buffer_bytes + "
-          "database.block_cache_bytes, which are part of it");
+  require(
+      database.memory_limit == 0 || database.memory_limit / replicas_here(config) / 2 >=
+                                        database.write_buffer_bytes + database.block_cache_bytes,
+      "database.memory_limit: must be at least twice database.write_buffer_bytes + "
+      "database.block_cache_bytes, which are part of it, for each replica in this process");
   require(limits.value_bytes_max <= limits.commit_bytes_max,
           "limits.value_bytes_max: must not exceed limits.commit_bytes_max");
   require(limits.commit_bytes_max < server.message_bytes_max,

@@ -171,6 +171,97 @@ void add_database_sizes(std::vector<Key>& keys) {
                                                  kTiB, "Their bytes; more get BUSY."));
 }
 
+void add_cluster(std::vector<Key>& keys) {
+  constexpr auto kIn = &Config::cluster;
+  using S = ClusterSection;
+  using enum KeyKind;
+  keys.push_back(row<kIn, &S::replicated>(
+      "cluster", "replicated", kBool, 0, 0,
+      "Keep the data on several replicas that agree on every write. REPLICATED_MODE is the same."));
+  keys.push_back(
+      row<kIn, &S::peers>("cluster", "peers", kList, 0, 0,
+                          "All nodes of the group as \"1=host:6001,2=host:6002,3=host:6003\", "
+                          "numbered from 1: the same "
+                          "list on every node, safe to keep for ever; server.node_id says which "
+                          "one this is. Empty: this "
+                          "process runs all replicas itself, with data in <data_dir>/replica_N."));
+  keys.push_back(row<kIn, &S::replicas>("cluster", "replicas", kInteger, 1, 7,
+                                        "Replicas in this process if peers is empty."));
+  keys.push_back(
+      row<kIn, &S::base_port>("cluster", "base_port", kInteger, 1, 65'535,
+                              "Their TCP ports on loopback begin here, if peers is empty."));
+  keys.push_back(row<kIn, &S::bind>(
+      "cluster", "bind", kText, 0, 0,
+      "Address to listen on for peers. Empty: that of this node's entry in peers, or every "
+      "interface if the entry is a name."));
+  keys.push_back(row<kIn, &S::advertise>(
+      "cluster", "advertise", kText, 0, 0,
+      "host:port at which nodes that do not list this one reach it. Empty: its entry in peers."));
+  keys.push_back(row<kIn, &S::first_leader>(
+      "cluster", "first_leader", kInteger, 0, 65'535,
+      "Node that leads a new group first; 0 takes the lowest number. Without meaning later."));
+  keys.push_back(row<kIn, &S::connect_timeout_ms>(
+      "cluster", "connect_timeout_ms", kInteger, 100, 600'000,
+      "Milliseconds for a connection to a peer to stand, TLS included."));
+  keys.push_back(row<kIn, &S::insecure_peers>("cluster", "insecure_peers", kBool, 0, 0,
+                                              "Let peers on other machines talk without TLS: only "
+                                              "in a network where everybody is trusted."));
+  keys.push_back(row<kIn, &S::tls_ca_file>("cluster", "tls_ca_file", kText, 0, 0,
+                                           "PEM file of who signs the nodes' certificates."));
+  keys.push_back(row<kIn, &S::tls_cert_file>("cluster", "tls_cert_file", kText, 0, 0,
+                                             "PEM file of this node's certificate and its chain."));
+  keys.push_back(row<kIn, &S::tls_key_file>("cluster", "tls_key_file", kText, 0, 0,
+                                            "PEM file of its key, readable by its owner alone."));
+  keys.push_back(row<kIn, &S::name>(
+      "cluster", "name", kText, 0, 0,
+      "Names in certificates are node-<number>.<name>; empty: synod-node-<number>."));
+}
+
+void add_consensus(std::vector<Key>& keys) {
+  constexpr auto kIn = &Config::consensus;
+  using S = ConsensusSection;
+  using enum KeyKind;
+  keys.push_back(
+      choice_row<kIn, &S::read_mode>("consensus", "read_mode", {"read_index", "lease"},
+                                     "How a read is known to be up to date: read_index asks a "
+                                     "majority; lease saves that round and "
+                                     "needs clocks whose rates differ by less than 5 %."));
+  keys.push_back(choice_row<kIn, &S::read_level>(
+      "consensus", "read_level", {"linearizable", "leader", "local"},
+      "For reads that name no level: linearizable sees every write acknowledged before it; leader "
+      "is answered by whoever believes to lead; local by the asked node, perhaps out of date."));
+  keys.push_back(
+      row<kIn, &S::hold_ms>("consensus", "hold_ms", kInteger, 0, 600'000,
+                            "Milliseconds for which requests wait while there is no leader."));
+  keys.push_back(row<kIn, &S::request_timeout_ms>(
+      "consensus", "request_timeout_ms", kInteger, 100, 600'000,
+      "Milliseconds after which the outcome of a write is reported as unknown."));
+  keys.push_back(row<kIn, &S::election_timeout_ms>(
+      "consensus", "election_timeout_ms", kInteger, 50, 60'000,
+      "Milliseconds of silence after which a leader is replaced; each node draws up to twice it."));
+  keys.push_back(row<kIn, &S::heartbeat_interval_ms>(
+      "consensus", "heartbeat_interval_ms", kInteger, 10, 10'000,
+      "Milliseconds between heartbeats; at most a third of election_timeout_ms."));
+  keys.push_back(row<kIn, &S::snapshot_every_slots>("consensus", "snapshot_every_slots", kInteger,
+                                                    1'000, 1'000'000'000'000,
+                                                    "Log slots between snapshots."));
+  keys.push_back(row<kIn, &S::keep_slots>(
+      "consensus", "keep_slots", kInteger, 0, 1'000'000'000'000,
+      "Log slots kept below the newest snapshot, for replicas that are a little behind."));
+}
+
+void add_admin(std::vector<Key>& keys) {
+  constexpr auto kIn = &Config::admin;
+  using S = AdminSection;
+  using enum KeyKind;
+  keys.push_back(row<kIn, &S::http_bind>("admin", "http_bind", kText, 0, 0,
+                                         "Address of the HTTP service for health and metrics."));
+  keys.push_back(row<kIn, &S::http_port>(
+      "admin", "http_port", kInteger, 0, 65'535,
+      "Its TCP port; 0 for none. If the default is taken by another process, the server goes on "
+      "without it and says so."));
+}
+
 void add_log(std::vector<Key>& keys) {
   constexpr auto kIn = &Config::log;
   using S = LogSection;
@@ -192,6 +283,9 @@ std::vector<Key> make_keys() {
   add_limits(keys);
   add_database_promises(keys);
   add_database_sizes(keys);
+  add_cluster(keys);
+  add_consensus(keys);
+  add_admin(keys);
   add_log(keys);
   return keys;
 }
@@ -223,6 +317,9 @@ const std::vector<KeyTable>& all_tables() {
       {"server", "Who may connect, and how much one client may hold."},
       {"limits", "How large one request or answer may be."},
       {"database", "What is kept, and what an acknowledgement promises."},
+      {"cluster", "Replication: who the replicas are, and how they reach each other."},
+      {"consensus", "How replicas agree, and what clients see meanwhile."},
+      {"admin", "Monitoring."},
       {"log", "What the process says about itself."},
       {"fault_injection", "Faults on demand."},
   };

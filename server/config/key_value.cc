@@ -44,7 +44,9 @@ Status check_text(const Key& key, const std::string& text) {
     }
     return Status();
   }
-  if (key.kind != KeyKind::kText) return expected(key, quoted(text));
+  if (key.kind != KeyKind::kText && key.kind != KeyKind::kList) {
+    return expected(key, quoted(text));
+  }
   // They become paths, addresses and log lines.
   if (!is_printable(text)) {
     return Status(StatusCode::kInvalidArgument,
@@ -68,6 +70,8 @@ std::string describe_kind(const Key& key) {
                     base::format_bytes(key.max), ", as bytes or text like \"64MiB\"");
     case KeyKind::kText:
       return "text";
+    case KeyKind::kList:
+      return "text with commas, or a list of texts";
     case KeyKind::kChoice:
       break;
   }

@@ -21,6 +21,7 @@ enum class KeyKind : std::uint8_t {
   kInteger,
   kBytes,  ///< A number of bytes, or text such as "64MiB".
   kText,
+  kList,    ///< Texts with commas between; in TOML a list of texts is the same.
   kChoice,  ///< One of `choices`; the field is an enum counted from 0 in that order.
 };
 

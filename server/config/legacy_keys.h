@@ -15,8 +15,10 @@ enum class LegacyUse : std::uint8_t {
   kNoEffect,   ///< Known, tunes something this server does not have.
   kDataDir,    ///< A base path: data_dir is <base>-thrift.
   kMebibytes,  ///< A number of MiB for `target`.
-  kMode,       ///< "standalone" is what we do; "replicated" is refused.
-  kEndpoints,  ///< The nodes of a cluster: refused.
+  kMode,       ///< "standalone" or "replicated": cluster.replicated.
+  kSame,       ///< Means what `target` means.
+  kDuration,   ///< "10s", "100ms" or a number of milliseconds, for `target` in milliseconds.
+  kEndpoints,  ///< The nodes of a cluster: refused, as they are numbered from 0.
 };
 
 struct LegacyKey {
@@ -32,6 +34,17 @@ struct LegacyKey {
 
 /// Translates a legacy value to one for find_key(row.target). REQUIRES: row.target is not empty.
 [[nodiscard]] base::Result<KeyValue> translate_legacy(const LegacyKey& row, const KeyValue& value);
+
+/// A variable of the environment that older servers read, and the key it stands for.
+struct LegacyVariable {
+  std::string_view name;
+  LegacyUse use;
+  std::string_view target;
+};
+[[nodiscard]] const std::vector<LegacyVariable>& all_legacy_variables();
+
+/// "10s", "1500ms", "2m", "7": milliseconds.
+[[nodiscard]] base::Result<KeyValue> parse_duration(std::string_view text);
 
 /// ok() if this build can serve a file with this row; else why not.
 [[nodiscard]] base::Status check_legacy(const LegacyKey& row, const KeyValue& value);

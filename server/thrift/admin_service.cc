@@ -3,9 +3,11 @@
 
 #include <SynodAdmin.h>
 
+#include <optional>
 #include <unordered_map>
 
 #include "base/text.h"
+#include "server/thrift/admin_report.h"
 
 namespace synod::server {
 namespace {
@@ -38,36 +40,39 @@ void set_failure(Response& response, const base::Status& status) {
   if (!status.ok()) response.__set_error(status.to_string());
 }
 
-admin::NodeReport make_report(const AdminContext& context, const router::StandaloneStatus& status) {
-  admin::NodeReport report;
-  report.node_id = context.node_id;
-  report.cluster_id = status.cluster_id;
-  report.version = context.version;
-  report.uptime_seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(context.clock.boot_time() - context.started)
-          .count();
-  report.durability = router::durability_name(status.durability);
-  report.data_dir = context.data_dir;
-  report.visible_version = status.newest_version.value();
-  report.committed_version = status.newest_version.value();
-  report.applied_index = static_cast<std::int64_t>(status.applied_index.value());
-  report.persisted_index = static_cast<std::int64_t>(status.written_index.value());
-  report.durable_index = static_cast<std::int64_t>(status.durable_index.value());
-  report.conflict_floor = status.conflict_floor.value();
-  report.snapshot_floor = status.snapshot_floor.value();
-  report.state_hash = status.state_hash.to_string();
-  report.keys = static_cast<std::int64_t>(status.keys);
-  report.bytes = static_cast<std::int64_t>(status.live_bytes);
-  report.pending = static_cast<std::int64_t>(status.pending);
-  report.log_bytes = static_cast<std::int64_t>(status.log_bytes);
-  report.connections = static_cast<std::int64_t>(context.connections());
-  for (const auto& [name, value] : context.limits) {
-    admin::NamedText limit;
-    limit.name = name;
-    limit.value = value;
-    report.limits.push_back(std::move(limit));
+/// The check came to a verdict, good or bad.
+bool has_run(const base::Status& verified) {
+  switch (verified.code()) {
+    case base::StatusCode::kBusy:
+    case base::StatusCode::kTimeout:
+    case base::StatusCode::kClosed:
+    case base::StatusCode::kUnsupported:
+    case base::StatusCode::kInvalidArgument:
+      return false;
+    default:
+      return true;
   }
-  return report;
+}
+
+std::optional<std::uint32_t> node_number(std::int32_t number) {
+  if (number < 0) return std::nullopt;
+  return static_cast<std::uint32_t>(number);
+}
+
+base::Status no_such_node(std::int32_t number) {
+  return {base::StatusCode::kInvalidArgument, base::concat("there is no node ", number)};
+}
+
+std::optional<router::MemberChange> to_member_change(admin::MemberChange::type change) {
+  switch (change) {
+    case admin::MemberChange::ADD:
+      return router::MemberChange::kAdd;
+    case admin::MemberChange::REMOVE:
+      return router::MemberChange::kRemove;
+    case admin::MemberChange::REPLACE:
+      return router::MemberChange::kReplace;
+  }
+  return std::nullopt;
 }
 
 class AdminService final : public ThriftService {
@@ -76,6 +81,7 @@ class AdminService final : public ThriftService {
     add_status();
     add_verify();
     add_maintenance();
+    add_group();
   }
 
   [[nodiscard]] const ThriftMethod* find(const std::string& method) const override {
@@ -87,7 +93,7 @@ class AdminService final : public ThriftService {
   void add_status() {
     methods_["status"] = make_method<admin::SynodAdmin_status_args, admin::StatusReply>(
         [this](const auto& /*args*/, std::function<void(admin::StatusReply)> done) {
-          context_.store.status([this, done](const router::StandaloneStatus& status) {
+          context_.store.status([this, done](const router::StoreStatus& status) {
             admin::StatusReply reply;
             reply.success = true;
             reply.__set_report(make_report(context_, status));
@@ -100,16 +106,13 @@ class AdminService final : public ThriftService {
     methods_["verify"] = make_method<admin::SynodAdmin_verify_args, admin::VerifyReply>(
         [this](const admin::SynodAdmin_verify_args& args,
                std::function<void(admin::VerifyReply)> done) {
-          const bool deep = args.deep;
-          context_.store.verify(deep, [deep, done](const base::Status& verified,
-                                                   const core::StateHash& hash) {
+          context_.store.verify(args.deep, [done](const router::VerifyReport& report) {
             admin::VerifyReply reply;
-            reply.success = true;
-            reply.ok = verified.ok();
-            reply.report_lines.push_back("cuckoo table, B-tree, chains, digests and state hash" +
-                                         std::string(deep ? "; backend, row by row" : ""));
-            reply.report_lines.push_back(verified.ok() ? "they agree" : verified.to_string());
-            reply.state_hash = hash.to_string();
+            reply.success = has_run(report.status);
+            if (!reply.success) reply.__set_error(report.status.to_string());
+            reply.ok = report.status.ok();
+            reply.report_lines = report.lines;
+            reply.state_hash = report.state_hash.to_string();
             done(std::move(reply));
           });
         });
@@ -126,11 +129,10 @@ class AdminService final : public ThriftService {
         });
     methods_["flush"] = make_method<admin::SynodAdmin_flush_args, admin::FlushReply>(
         [this](const auto& /*args*/, std::function<void(admin::FlushReply)> done) {
-          context_.store.flush([this, done](const base::Status& status) {
+          context_.store.flush([done](const base::Result<core::LogIndex>& index) {
             admin::FlushReply reply;
-            set_failure(reply, status);
-            reply.persisted_index =
-                static_cast<std::int64_t>(context_.store.persistence().durable_index().value());
+            set_failure(reply, index.status());
+            if (index.ok()) reply.persisted_index = static_cast<std::int64_t>(index->value());
             done(std::move(reply));
           });
         });
@@ -144,6 +146,68 @@ class AdminService final : public ThriftService {
             done(std::move(reply));
           });
         });
+  }
+
+  void add_group() {
+    methods_["snapshot"] = make_method<admin::SynodAdmin_snapshot_args, admin::SnapshotReply>(
+        [this](const auto& /*args*/, std::function<void(admin::SnapshotReply)> done) {
+          context_.store.snapshot([done](const base::Result<std::uint64_t>& slot) {
+            admin::SnapshotReply reply;
+            set_failure(reply, slot.status());
+            if (slot.ok()) reply.slot = static_cast<std::int64_t>(*slot);
+            done(std::move(reply));
+          });
+        });
+    methods_["transferLeader"] =
+        make_method<admin::SynodAdmin_transferLeader_args, admin::GroupReply>(
+            [this](const admin::SynodAdmin_transferLeader_args& args, GroupDone done) {
+              const auto to = node_number(args.to);
+              if (!to) return answer(no_such_node(args.to), std::move(done));
+              context_.store.transfer_leadership(
+                  *to, [this, done](const base::Status& status) { answer(status, done); });
+            });
+    methods_["changeMember"] = make_method<admin::SynodAdmin_changeMember_args, admin::GroupReply>(
+        [this](const admin::SynodAdmin_changeMember_args& args, GroupDone done) {
+          change_member(args, std::move(done));
+        });
+  }
+
+  using GroupDone = std::function<void(admin::GroupReply)>;
+
+  void change_member(const admin::SynodAdmin_changeMember_args& args, GroupDone done) {
+    const auto change = to_member_change(args.change);
+    const auto node = node_number(args.node);
+    const auto by = node_number(args.by);
+    if (!change) {
+      return answer({base::StatusCode::kUnsupported, "this change of members is not known"},
+                    std::move(done));
+    }
+    if (!node || *node == 0) return answer(no_such_node(args.node), std::move(done));
+    if (!by || (*change == router::MemberChange::kReplace && *by == 0)) {
+      return answer(no_such_node(args.by), std::move(done));
+    }
+    context_.store.change_member(
+        *change, *node, *by, [this, done](const base::Status& status) { answer(status, done); });
+  }
+
+  /// A failure comes with the name of the leader, as another node may be the one to ask.
+  void answer(const base::Status& status, GroupDone done) {
+    auto reply = std::make_shared<admin::GroupReply>();
+    set_failure(*reply, status);
+    if (status.ok()) {
+      done(*reply);
+      return;
+    }
+    context_.store.status([reply, done](const router::StoreStatus& now) {
+      if (now.group && now.group->has_leader && now.group->leader_id != now.group->node_id) {
+        reply->__set_leader_id(static_cast<std::int32_t>(now.group->leader_id));
+        for (const auto& member : now.group->members) {
+          if (member.node_id != now.group->leader_id) continue;
+          reply->__set_leader_peer_endpoint(member.peer_endpoint);
+        }
+      }
+      done(*reply);
+    });
   }
 
   AdminContext context_;

@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "router/standalone.h"
+#include "router/store.h"
 #include "server/thrift/thrift_service.h"
 
 namespace synod::server {
 
 /// What the administration service tells and does, apart from the store itself.
 struct AdminContext {
-  router::Standalone& store;
+  router::Store& store;
   std::int32_t node_id = 0;
   std::string version;
   std::string data_dir;

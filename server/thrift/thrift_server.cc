@@ -9,19 +9,26 @@ namespace synod::server {
 
 ThriftServer::ThriftServer(const net::ServerLimits& limits,
                            std::shared_ptr<const ThriftService> service,
-                           std::vector<net::Worker*> workers)
+                           std::vector<net::Worker*> workers, CallObserver* observer)
+    : ThriftServer(
+          limits, [service = std::move(service)]() -> const ThriftService& { return *service; },
+          std::move(workers), observer) {}
+
+ThriftServer::ThriftServer(const net::ServerLimits& limits, ServiceChoice choose,
+                           std::vector<net::Worker*> workers, CallObserver* observer)
     : shared_(std::make_shared<Shared>()),
       server_(limits, std::move(workers), session_factory(shared_)) {
   SYNOD_ASSERT(limits.message_bytes_max <= (1U << 30),
                "libthrift counts bytes in 32 bits; configuration allows less");
   shared_->limits = limits;
-  shared_->service = std::move(service);
+  shared_->choose = std::move(choose);
+  shared_->observer = observer;
 }
 
 net::HandlerFactory ThriftServer::session_factory(const std::shared_ptr<Shared>& shared) {
   return [shared](net::Connection& connection) -> std::shared_ptr<net::ConnectionHandler> {
-    return std::make_shared<ThriftSession>(connection, *shared->service, shared->limits,
-                                           shared->counters);
+    return std::make_shared<ThriftSession>(connection, shared->choose(), shared->limits,
+                                           shared->counters, shared->observer);
   };
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,12 +20,18 @@ namespace synod::server {
 /// A stream server whose connections are Thrift sessions on one service: the public front, or the
 /// administration service on its Unix socket.
 ///
-/// Threads: as net::Server. Lifetime: the service is kept until the last connection is closed; what
-/// the service refers to lives until `stop` has returned and the calls under way have completed.
+/// Threads: as net::Server. Lifetime: a service is kept until the last connection is closed, which
+/// `observer` (or null) outlives; what the service refers to lives until `stop` has returned and
+/// the calls under way have completed.
 class ThriftServer {
  public:
   ThriftServer(const net::ServerLimits& limits, std::shared_ptr<const ThriftService> service,
-               std::vector<net::Worker*> workers);
+               std::vector<net::Worker*> workers, CallObserver* observer = nullptr);
+  /// `choose` is asked for the service of each new connection, on any worker; what it answers
+  /// outlives the server.
+  using ServiceChoice = std::function<const ThriftService&()>;
+  ThriftServer(const net::ServerLimits& limits, ServiceChoice choose,
+               std::vector<net::Worker*> workers, CallObserver* observer = nullptr);
 
   /// Returns the port bound.
   base::Result<std::uint16_t> listen_tcp(const std::string& host, std::uint16_t port) {
@@ -41,8 +48,9 @@ class ThriftServer {
   /// What sessions refer to: outlives them, as the server below is destroyed first.
   struct Shared {
     net::ServerLimits limits;
-    std::shared_ptr<const ThriftService> service;
+    ServiceChoice choose;
     SessionCounters counters;
+    CallObserver* observer = nullptr;
   };
   static net::HandlerFactory session_factory(const std::shared_ptr<Shared>& shared);
 

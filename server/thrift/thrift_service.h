@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -30,6 +31,8 @@ class ReplyBody {
  public:
   virtual ~ReplyBody() = default;
   virtual void write(apache::thrift::protocol::TProtocol& out) const = 0;
+  /// Of the error it tells, for counting; empty if it tells none.
+  [[nodiscard]] virtual std::string_view code() const = 0;
   /// A copy that owns everything, for a reply that must change threads.
   [[nodiscard]] virtual std::unique_ptr<ReplyBody> clone() const = 0;
 };
@@ -40,6 +43,8 @@ using ReplyDone = base::Function<void(const ReplyBody&)>;
 using PreparedCall = base::Function<void(ReplyDone)>;
 
 struct ThriftMethod {
+  std::uint32_t number = 0;  ///< Of its table, from 0 on.
+  std::string name;
   CallOrder order = CallOrder::kFree;
   /// Reads the arguments; throws TException if they are none.
   std::function<PreparedCall(apache::thrift::protocol::TProtocol& in, const WireFormat& format)>
@@ -70,6 +75,15 @@ class StructReply final : public ReplyBody {
     out.writeFieldEnd();
     out.writeFieldStop();
     out.writeStructEnd();
+  }
+  [[nodiscard]] std::string_view code() const override {
+    if constexpr (requires { response_->__isset.error_code; }) {
+      if (response_->__isset.error_code) return response_->error_code;
+    }
+    if constexpr (requires { response_->__isset.error; }) {
+      if (response_->__isset.error) return "ERROR";
+    }
+    return {};
   }
   [[nodiscard]] std::unique_ptr<ReplyBody> clone() const override {
     return std::make_unique<StructReply>(std::make_unique<const Response>(*response_));
@@ -130,8 +144,8 @@ class MethodTable final : public ThriftService {
             *request);
       };
     };
-    const bool added =
-        methods_.try_emplace(std::move(name), ThriftMethod{order, std::move(decode)}).second;
+    ThriftMethod entry{static_cast<std::uint32_t>(methods_.size()), name, order, std::move(decode)};
+    const bool added = methods_.try_emplace(std::move(name), std::move(entry)).second;
     SYNOD_ASSERT(added, "a method is in the table once");
   }
 

@@ -75,11 +75,13 @@ class ThriftSession::Mailbox : public std::enable_shared_from_this<ThriftSession
 };
 
 ThriftSession::ThriftSession(net::Connection& connection, const ThriftService& service,
-                             const net::ServerLimits& limits, SessionCounters& counters)
+                             const net::ServerLimits& limits, SessionCounters& counters,
+                             CallObserver* observer)
     : connection_(connection),
       service_(service),
       limits_(limits),
       counters_(counters),
+      observer_(observer),
       mailbox_(std::make_shared<Mailbox>(*this, connection.dispatcher())),
       scanner_({limits.message_bytes_max, limits.depth_max}) {}
 
@@ -164,6 +166,8 @@ bool ThriftSession::accept(base::BytesView message) {
   if (message.size() > kKeepCodecBytes) codec_.reset();
   slot.call = std::move(call);
   slot.order = method->order;
+  slot.method = method;
+  slot.arrived = observed_time();
   if (slot.order == CallOrder::kBulkRead) ++bulk_reads_;
   slots_.push_back(std::move(slot));
   pump();
@@ -237,6 +241,13 @@ void ThriftSession::complete(std::uint64_t number, const ReplyBody& body) {
   if (!slot.call.oneway) slot.reply = codec().encode_reply(slot.call, body);
   held_bytes_ += slot.reply.size();
   progress_ = true;
+  if (observer_ == nullptr) return;
+  observer_->on_call(slot.method->number, slot.method->name, body.code(),
+                     observed_time() - slot.arrived);
+}
+
+base::Nanos ThriftSession::observed_time() const {
+  return observer_ == nullptr ? base::Nanos(0) : connection_.dispatcher().clock().boot_time();
 }
 
 void ThriftSession::send_done() {

@@ -13,6 +13,7 @@
 
 #include "net/connection.h"
 #include "net/limits.h"
+#include "server/thrift/call_observer.h"
 #include "server/thrift/message_scanner.h"
 #include "server/thrift/thrift_service.h"
 #include "server/thrift/wire_codec.h"
@@ -45,9 +46,10 @@ struct SessionCounters {
 /// it after the calls before them are answered.
 class ThriftSession final : public net::ConnectionHandler {
  public:
-  /// `service`, `limits` and `counters` outlive the connection.
+  /// All outlive the connection. `observer` may be null.
   ThriftSession(net::Connection& connection, const ThriftService& service,
-                const net::ServerLimits& limits, SessionCounters& counters);
+                const net::ServerLimits& limits, SessionCounters& counters,
+                CallObserver* observer = nullptr);
   ~ThriftSession() override;
 
   [[nodiscard]] std::size_t on_bytes(base::BytesView unread) override;
@@ -61,6 +63,8 @@ class ThriftSession final : public net::ConnectionHandler {
   struct Slot {
     CallHeader call;
     CallOrder order = CallOrder::kFree;
+    const ThriftMethod* method = nullptr;
+    base::Nanos arrived{0};
     PreparedCall prepared;
     bool done = false;
     base::Bytes reply;
@@ -79,6 +83,7 @@ class ThriftSession final : public net::ConnectionHandler {
   void start_ready();
   [[nodiscard]] bool may_start(CallOrder order) const;
   void complete(std::uint64_t number, const ReplyBody& body);
+  [[nodiscard]] base::Nanos observed_time() const;
   void send_done();
   void drain();
   [[nodiscard]] bool has_room() const;
@@ -89,6 +94,7 @@ class ThriftSession final : public net::ConnectionHandler {
   const ThriftService& service_;
   const net::ServerLimits& limits_;
   SessionCounters& counters_;
+  CallObserver* const observer_;
   const std::shared_ptr<Mailbox> mailbox_;
   MessageScanner scanner_;
   std::optional<WireFormat> format_;  ///< Of the first message, and so of all.

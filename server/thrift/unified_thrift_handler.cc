@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "net/worker.h"
 #include "server/thrift/convert.h"
 
 namespace synod::server {
@@ -48,8 +49,12 @@ UnifiedThriftHandler::UnifiedThriftHandler(const Options& options, router::Reque
                                            std::shared_ptr<FaultInjector> faults)
     : options_(options), router_(router), timers_(timers), faults_(std::move(faults)) {}
 
-router::RequestContext UnifiedThriftHandler::context(const api::RequestOptions& options) const {
-  return to_context(options, timers_.clock(), std::nullopt);
+router::RequestContext UnifiedThriftHandler::context(const api::RequestOptions& options,
+                                                     std::optional<base::Millis> timeout) const {
+  auto context = to_context(options, timers_.clock(), timeout);
+  // Calls begin on the dispatcher of their connection; the answer belongs there too.
+  context.worker = net::Worker::current();
+  return context;
 }
 
 // ---- reads
@@ -281,8 +286,7 @@ void UnifiedThriftHandler::atomicCommit(Cob<api::AtomicCommitResponse> cob,
     return;
   }
   auto shapes = result_shapes(*operation);
-  router_.submit(std::move(*operation),
-                 to_context(request.options, timers_.clock(), commit_timeout(request)),
+  router_.submit(std::move(*operation), context(request.options, commit_timeout(request)),
                  [cob = std::move(cob), shapes = std::move(shapes)](const core::Outcome& outcome) {
                    cob(to_commit_response(shapes, outcome));
                  });

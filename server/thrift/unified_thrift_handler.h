@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "TransactionalKV.h"
 #include "base/dispatcher.h"
@@ -74,7 +75,8 @@ class UnifiedThriftHandler final : public api::TransactionalKVCobSvIf {
                    const api::GetNodeInfoRequest& request) override;
 
  private:
-  [[nodiscard]] router::RequestContext context(const api::RequestOptions& options) const;
+  [[nodiscard]] router::RequestContext context(
+      const api::RequestOptions& options, std::optional<base::Millis> timeout = std::nullopt) const;
   template <class Response>
   void point_read(Cob<Response> cob, core::PointReadRequest read,
                   const api::RequestOptions& options);

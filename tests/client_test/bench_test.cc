@@ -13,7 +13,7 @@ namespace {
 
 Workload small(const suite::ModelServer& server) {
   Workload workload;
-  workload.port = server.port();
+  workload.endpoints.front().port = server.port();
   workload.connections = 4;
   workload.key_count = 300;
   workload.warmup_s = 0;

@@ -89,19 +89,45 @@ TEST_F(ConfigLoad, TablesWithUnderscoresCanBeNamedInTheEnvironment) {
   EXPECT_TRUE(load_config(sources)->config.fault_injection.enabled);
 }
 
-TEST_F(ConfigLoad, ReplicatedModeIsRefusedAndItsAbsenceIsNot) {
+TEST_F(ConfigLoad, ReplicatedModeIsReadFromTheEnvironment) {
+  const auto load = [](const std::string& value) {
+    ConfigSources sources;
+    sources.environment = {"REPLICATED_MODE=" + value};
+    return load_config(sources);
+  };
   for (const char* value : {"", "false", "False", "0", "no", "off"}) {
-    ConfigSources sources;
-    sources.environment = {std::string("REPLICATED_MODE=") + value};
-    EXPECT_TRUE(load_config(sources).ok()) << value;
+    EXPECT_FALSE(load(value)->config.cluster.replicated) << value;
   }
-  for (const char* value : {"true", "1", "yes", "maybe"}) {
-    ConfigSources sources;
-    sources.environment = {std::string("REPLICATED_MODE=") + value};
-    const auto loaded = load_config(sources);
-    ASSERT_FALSE(loaded.ok()) << value;
-    EXPECT_NE(loaded.status().message().find("standalone node"), std::string::npos);
+  for (const char* value : {"true", "TRUE", "1", "yes", "on"}) {
+    EXPECT_TRUE(load(value)->config.cluster.replicated) << value;
   }
+  EXPECT_FALSE(load("maybe").ok());
+}
+
+TEST_F(ConfigLoad, VariablesOfReplicatedModeMeanOurKeys) {
+  ConfigSources sources;
+  sources.environment = {"REPLICATED_MODE=true",           "REPLICATED_REPLICA_COUNT=5",
+                         "REPLICATED_BASE_TCP_PORT=7001",  "REPLICATED_DB_BASE_PATH=./theirs",
+                         "REPLICATED_NETWORK_TIMEOUT=20s", "REPLICATED_CONNECTION_TIMEOUT=1500ms",
+                         "THRIFT_BIND_ADDRESS=127.0.0.2"};
+  const auto loaded = load_config(sources);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.cluster.replicas, 5U);
+  EXPECT_EQ(loaded->config.cluster.base_port, 7001);
+  EXPECT_EQ(loaded->config.server.data_dir, "./theirs");
+  EXPECT_EQ(loaded->config.consensus.request_timeout_ms, 20'000U);
+  EXPECT_EQ(loaded->config.cluster.connect_timeout_ms, 1'500U);
+  EXPECT_EQ(loaded->config.server.bind, "127.0.0.2");
+  sources.environment.insert(sources.environment.begin(), "SYNOD__SERVER__DATA_DIR=./ours");
+  EXPECT_EQ(load_config(sources)->config.server.data_dir, "./ours");
+}
+
+TEST_F(ConfigLoad, TheDatabaseConfigPathIsAFileIfNoneIsGiven) {
+  ConfigSources sources;
+  sources.environment = {"REPLICATED_DB_CONFIG_PATH=" + write("db.toml", "[server]\nport = 77\n")};
+  EXPECT_EQ(load_config(sources)->config.server.port, 77);
+  sources.command.config_file = write("other.toml", "[server]\nworkers = 2\n");
+  EXPECT_EQ(load_config(sources)->config.server.port, 9090);
 }
 
 TEST_F(ConfigLoad, TheFileBesideTheExecutableIsOptional) {

@@ -41,15 +41,34 @@ TEST(LegacyFiles, OurNameWinsOverTheOlderOneWhateverTheOrder) {
   }
 }
 
-TEST(LegacyFiles, ReplicatedDeploymentsAreRefusedClearly) {
-  for (const char* text :
-       {"[deployment]\nmode = 'replicated'\n",
-        "[deployment]\nmode = 'standalone'\nreplica_endpoints = ['localhost:9090']\n"}) {
-    const auto loaded = load_toml(text, "cluster.toml");
-    ASSERT_FALSE(loaded.ok());
-    EXPECT_NE(loaded.status().message().find("standalone node"), std::string::npos);
-    EXPECT_NE(loaded.status().message().find("cluster.toml:"), std::string::npos);
-  }
+TEST(LegacyFiles, AListOfNodesNumberedFromZeroIsRefusedClearly) {
+  const char* text = "[deployment]\nmode = 'replicated'\nreplica_endpoints = ['localhost:9090']\n";
+  const auto loaded = load_toml(text, "cluster.toml");
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_NE(loaded.status().message().find("cluster.peers"), std::string::npos);
+  EXPECT_NE(loaded.status().message().find("cluster.toml:3"), std::string::npos);
+}
+
+TEST(LegacyFiles, ReplicatedTablesMeanOurKeys) {
+  const auto loaded = load_toml(
+      "[deployment]\nmode = 'replicated'\n"
+      "[replicated]\nreplica_count = 5\nbase_tcp_port = 7001\ndb_base_path = './d'\n"
+      "[consensus]\nrequest_timeout = '20s'\nview_change_timeout = '5s'\nmax_batch_size = 9\n"
+      "[network]\nconnection_timeout = 1500\nretry_attempts = 3\nretry_backoff = '100ms'\n"
+      "[thrift]\nport = 9191\nbind_address = '127.0.0.2'\nmax_connections = 1000\n",
+      "t");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  const Config& config = loaded->config;
+  EXPECT_TRUE(config.cluster.replicated);
+  EXPECT_EQ(config.cluster.replicas, 5U);
+  EXPECT_EQ(config.cluster.base_port, 7001);
+  EXPECT_EQ(config.server.data_dir, "./d");
+  EXPECT_EQ(config.consensus.request_timeout_ms, 20'000U);
+  EXPECT_EQ(config.consensus.election_timeout_ms, 5'000U);
+  EXPECT_EQ(config.cluster.connect_timeout_ms, 1'500U);
+  EXPECT_EQ(config.server.port, 9191);
+  EXPECT_EQ(config.server.bind, "127.0.0.2");
+  EXPECT_EQ(config.server.connections_max, 1'000U);
 }
 
 TEST(LegacyFiles, WrongValuesOfTranslatedKeysAreErrors) {
@@ -57,8 +76,8 @@ TEST(LegacyFiles, WrongValuesOfTranslatedKeysAreErrors) {
        {"[database]\nbase_path = 7\n", "[database]\nbase_path = ''\n",
         "[rocksdb]\nblock_cache_size_mb = 'many'\n", "[rocksdb]\nwrite_buffer_size_mb = -1\n",
         "[rocksdb]\nwrite_buffer_size_mb = 0\n",
-        "[rocksdb]\nblock_cache_size_mb = 9223372036854775807\n",
-        "[deployment]\nmode = 'paxos'\n"}) {
+        "[rocksdb]\nblock_cache_size_mb = 9223372036854775807\n", "[deployment]\nmode = 'paxos'\n",
+        "[network]\nconnection_timeout = '5 parsecs'\n", "[replicated]\nreplica_count = 0\n"}) {
     EXPECT_FALSE(load_toml(text, "t").ok()) << text;
   }
 }

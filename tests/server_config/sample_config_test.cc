@@ -6,6 +6,7 @@
 #include <string>
 
 #include "server/config/config_load.h"
+#include "server/config/group_plan.h"
 #include "server/config/key_registry.h"
 
 namespace synod::server {
@@ -26,6 +27,17 @@ TEST(SampleConfig, IsWhatTheRepositoryShips) {
   const std::string shipped{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   EXPECT_EQ(shipped, sample_config())
       << "regenerate: synod-server --print-sample-config > configs/standalone.toml";
+}
+
+TEST(SampleConfig, TheFileOfAGroupServesEachOfItsNodes) {
+  for (const char* node : {"1", "2", "3"}) {
+    ConfigSources sources;
+    sources.command.config_file = SYNOD_CONFIGS_DIR "/cluster/node.toml";
+    sources.command.settings = {{"server.node_id", node, "--node-id"}};
+    const auto loaded = load_config(sources);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+    EXPECT_EQ(shape_of(loaded->config), Shape::kOneReplica);
+  }
 }
 
 TEST(SampleConfig, LinesFitTheScreen) {

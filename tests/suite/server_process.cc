@@ -51,6 +51,23 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
+/// Binds `port` of loopback, any for 0, and lets go of it; 0: it is taken.
+std::uint16_t bound_port(std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  auto* raw = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  std::uint16_t bound = 0;
+  if (::bind(fd, raw, size) == 0 && ::getsockname(fd, raw, &size) == 0) {
+    bound = ntohs(address.sin_port);
+  }
+  ::close(fd);
+  return bound;
+}
+
 }  // namespace
 
 ServerProcess::~ServerProcess() { kill_and_wait(); }
@@ -119,19 +136,21 @@ void ServerProcess::kill_and_wait() {
   pid_ = -1;
 }
 
-std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof(address);
-  std::uint16_t port = 0;
-  if (::bind(fd, raw, size) == 0 && ::getsockname(fd, raw, &size) == 0) {
-    port = ntohs(address.sin_port);
+std::uint16_t free_port() { return bound_port(0); }
+
+std::uint16_t free_ports(std::uint16_t count) {
+  constexpr std::uint32_t kFirst = 10'000;
+  constexpr std::uint32_t kLast = 32'000;
+  // Processes that run at once begin at different places.
+  static std::uint32_t next = static_cast<std::uint32_t>(::getpid()) * 7'919;
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    const auto first = static_cast<std::uint16_t>(kFirst + next % (kLast - kFirst - count));
+    next += 16;
+    std::uint16_t found = 0;
+    while (found < count && bound_port(static_cast<std::uint16_t>(first + found)) != 0) ++found;
+    if (found == count) return first;
   }
-  ::close(fd);
-  return port;
+  return 0;
 }
 
 std::filesystem::path fresh_directory(const std::string& name) {

@@ -44,6 +44,9 @@ class ServerProcess {
 
 /// A port of the loopback interface that was free a moment ago.
 [[nodiscard]] std::uint16_t free_port();
+/// The first of `count` such ports in a row, below those that the system gives to connections: a
+/// server that comes back finds them free.
+[[nodiscard]] std::uint16_t free_ports(std::uint16_t count);
 /// A fresh directory under the build tree, on a real disk.
 [[nodiscard]] std::filesystem::path fresh_directory(const std::string& name);
 [[nodiscard]] std::uint64_t resident_bytes_of(pid_t pid);

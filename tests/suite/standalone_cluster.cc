@@ -54,6 +54,7 @@ class StandaloneCluster final : public TestCluster {
     command.arguments.insert(command.arguments.end(), options_.flags.begin(), options_.flags.end());
     command.environment = options_.environment;
     command.environment.emplace_back("SYNOD__FAULT_INJECTION__ENABLED", "true");
+    command.environment.emplace_back("SYNOD__ADMIN__HTTP_PORT", "0");
     command.directory = directory_;
     command.log = directory_ / "server.log";
     SYNOD_RETURN_IF_ERROR(process_.start(command));

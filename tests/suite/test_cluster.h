@@ -42,6 +42,8 @@ class TestCluster {
   /// Asks every node to stop and waits until it has; kInternal if one did not end cleanly.
   virtual base::Status stop() = 0;
   [[nodiscard]] virtual std::vector<NodeEndpoint> endpoints() const = 0;
+  /// Members of the group; several of them may stand behind one endpoint.
+  [[nodiscard]] virtual std::size_t members() const { return endpoints().size(); }
   /// As kill -9.
   virtual void kill(std::size_t node) = 0;
   /// Starts a node that was killed or stopped, on the data it had.
@@ -54,6 +56,7 @@ class TestCluster {
     bool survives_restart = true;  ///< kill(), stop() and restart() work, data stays.
     bool all_dialects = true;      ///< Framed and compact too, hostile input is survived.
     bool expires = true;
+    bool survives_a_loss = false;  ///< Any one node may be killed; the others serve.
   };
   [[nodiscard]] virtual Features features() const { return {}; }
 };

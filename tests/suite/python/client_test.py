@@ -3,7 +3,8 @@
 
     client_test.py PYTHON_PATH SERVER_BINARY [ARGUMENT ...]
 
-starts the server with the arguments, in which {port} and {dir} are replaced, and runs against it.
+starts the server with the arguments, in which {port}, {peers} (the first of three ports) and {dir}
+are replaced, and runs against it.
 """
 
 import os
@@ -191,11 +192,25 @@ def wait_for(server, port):
     sys.exit(f"nothing listens on port {port}")
 
 
+def free_row_of_ports():
+    """The first of three free ports, below those that the system gives to connections."""
+    for first in range(10000 + os.getpid() * 4 % 20000, 32000, 4):
+        try:
+            for port in range(first, first + 3):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+    raise RuntimeError("no three free ports in a row")
+
+
 def main():
     global PORT
     PORT = free_port()
     directory = tempfile.mkdtemp(prefix="python-", dir=os.getcwd())
-    command = [a.format(port=PORT, dir=directory) for a in sys.argv[2:]]
+    peers = free_row_of_ports()
+    command = [a.format(port=PORT, peers=peers, dir=directory) for a in sys.argv[2:]]
     with open(os.path.join(directory, "server.log"), "wb") as log:
         server = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
     try:

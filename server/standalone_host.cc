@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "base/logging.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "net/worker.h"
+#include "server/store_host.h"
+#include "server/store_options.h"
+
+namespace synod::server {
+namespace {
+
+/// A store that stands alone, on the threads commit, persistence and storage.
+class StandaloneHost final : public StoreHost {
+ public:
+  explicit StandaloneHost(const Config& config) : config_(config) {}
+
+  [[nodiscard]] base::Status open(storage::FileSystem& files, const StoreObservers& observers) {
+    router::StandaloneOptions options = standalone_options(config_);
+    options.log.observer = observers.log;
+    options.pipeline.observer = observers.commits;
+    router::StandaloneSeams seams{
+        files,
+        commit_.dispatcher(),
+        persistence_.dispatcher(),
+        storage_.dispatcher(),
+        base::Random(random_seed()),
+        [this](const std::string& directory) { return open_backend(config_, directory); },
+        [](const std::string& reason) { base::fail_stop("router", reason); }};
+    SYNOD_ASSIGN_OR_RETURN(store_, router::Standalone::open(std::move(seams), std::move(options)));
+    return {};
+  }
+
+  [[nodiscard]] router::Store& store() override { return *store_; }
+  [[nodiscard]] std::uint32_t node_id() const override { return config_.server.node_id; }
+  [[nodiscard]] std::string directory() const override { return config_.server.data_dir; }
+
+  [[nodiscard]] std::vector<net::PeerView> peers() const override { return {}; }
+
+  [[nodiscard]] base::Status start() override {
+    SYNOD_RETURN_IF_ERROR(store_->start());
+    for (net::Worker* worker : {&commit_, &persistence_, &storage_}) worker->start();
+    return {};
+  }
+
+  [[nodiscard]] base::Status stop() override {
+    for (net::Worker* worker : {&commit_, &persistence_}) {
+      worker->stop();
+      worker->join();
+    }
+    store_->interrupt();
+    storage_.stop();
+    storage_.join();
+    return store_->close();
+  }
+
+ private:
+  const Config config_;
+  // Declared before what runs on them, so that they are destroyed last.
+  net::Worker commit_{"commit"};
+  net::Worker persistence_{"persistence"};
+  net::Worker storage_{"storage"};
+  std::unique_ptr<router::Standalone> store_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<StoreHost>> open_standalone(const Config& config,
+                                                         storage::FileSystem& files,
+                                                         const StoreObservers& observers) {
+  auto host = std::make_unique<StandaloneHost>(config);
+  SYNOD_RETURN_IF_ERROR(host->open(files, observers));
+  return std::unique_ptr<StoreHost>(std::move(host));
+}
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  base::system_random(reinterpret_cast<char*>(&seed), sizeof seed);
+  return seed;
+}
+
+}  // namespace synod::server
