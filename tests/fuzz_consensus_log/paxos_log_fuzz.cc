@@ -28,7 +28,7 @@ void read_superblock(base::BytesView bytes) {
 bool is_affordable(const storage::LogFrame& frame) {
   const auto summary = decode_summary(frame.summary);
   if (summary.ok() && summary->last_slot() > kSlotMax) return false;
-  BodyReader reader(frame.body);
+  FrameBodyReader reader(frame.body);
   FoundRecord record;
   while (reader.next(record)) {
     if (record.slot > kSlotMax) return false;
