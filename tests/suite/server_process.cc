@@ -97,10 +97,10 @@ base::Status ServerProcess::start(const Command& command) {
   return {};
 }
 
-base::Status ServerProcess::wait_for_port(std::uint16_t port) {
+base::Status ServerProcess::wait_for_port(std::uint16_t port, const std::string& host) {
   const auto end = SteadyClock::now() + std::chrono::seconds(kStartSeconds);
   while (SteadyClock::now() < end) {
-    if (RawSocket({"127.0.0.1", port}).connected()) return {};
+    if (RawSocket({host, port}).connected()) return {};
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == pid_) {
       pid_ = -1;

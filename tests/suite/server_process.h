@@ -30,7 +30,7 @@ class ServerProcess {
   };
   base::Status start(const Command& command);
   /// Waits until something accepts on `port`; fails at once if the process ends before.
-  base::Status wait_for_port(std::uint16_t port);
+  base::Status wait_for_port(std::uint16_t port, const std::string& host = "127.0.0.1");
   void signal(int number) const;
   /// Waits for the end: the exit code, or -signal; kTimeout after `seconds`.
   base::Result<int> wait(int seconds);
