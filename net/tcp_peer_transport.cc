@@ -36,8 +36,8 @@ std::vector<PeerAddress> addresses_of(const std::map<PeerId, PeerAddress>& peers
 
 }  // namespace
 
-TcpPeerTransport::TcpPeerTransport(const TcpPeerOptions& options)
-    : impl_(std::make_unique<Impl>(options)) {
+TcpPeerTransport::TcpPeerTransport(const TcpPeerOptions& options, Worker* worker)
+    : impl_(std::make_unique<Impl>(options, worker)) {
   SYNOD_ASSERT(options.self != PeerId(), "a node has an id");
   for (std::size_t i = 0; i < kPeerClassCount; ++i) {
     SYNOD_ASSERT(options.limits.frame_bytes_max[i] <= options.limits.queue_bytes_max[i] &&
@@ -79,7 +79,7 @@ base::Result<std::uint16_t> TcpPeerTransport::start() {
   }
   impl_->is_started = true;
   impl_->worker.dispatcher().post([impl = impl_.get()] { impl->begin(); });
-  impl_->worker.start();
+  if (impl_->own_worker != nullptr) impl_->worker.start();
   return port;
 }
 
@@ -87,12 +87,10 @@ void TcpPeerTransport::stop() {
   if (!impl_->is_started || impl_->is_stopping) return;
   impl_->is_stopping = true;
   SYNOD_ASSERT(!dispatcher().is_current(), "a handler does not stop its transport");
-  std::promise<void> ended;
-  dispatcher().post([&] {
-    impl_->end();
-    ended.set_value();
-  });
-  ended.get_future().wait();
+  impl_->on_worker([this] { impl_->end(); });
+  // What ended left its last calls in the queue; they find nobody to call, and go.
+  impl_->on_worker([] {});
+  if (impl_->own_worker == nullptr) return;
   impl_->worker.stop();
   impl_->worker.join();
 }
@@ -171,8 +169,10 @@ base::Dispatcher& TcpPeerTransport::dispatcher() { return impl_->worker.dispatch
 
 // ---- Impl: the life of the transport
 
-TcpPeerTransport::Impl::Impl(const TcpPeerOptions& options)
-    : context(options, worker.dispatcher()),
+TcpPeerTransport::Impl::Impl(const TcpPeerOptions& options, Worker* borrowed)
+    : own_worker(borrowed == nullptr ? std::make_unique<Worker>("peers") : nullptr),
+      worker(borrowed == nullptr ? *own_worker : *borrowed),
+      context(options, worker.dispatcher()),
       accepting(std::make_shared<ServerState>(accept_limits())),
       tick_interval(tick_interval_of(options.times)) {}
 
@@ -184,6 +184,15 @@ base::Result<std::uint16_t> TcpPeerTransport::Impl::listen() {
                                         [this](UniqueFd fd) { accept(std::move(fd)); });
   SYNOD_RETURN_IF_ERROR(listener->open(std::move(socket)));
   return port;
+}
+
+void TcpPeerTransport::Impl::on_worker(const std::function<void()>& task) {
+  std::promise<void> done;
+  worker.dispatcher().post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
 }
 
 void TcpPeerTransport::Impl::begin() {

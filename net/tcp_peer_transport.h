@@ -13,6 +13,8 @@
 
 namespace synod::net {
 
+class Worker;
+
 /// The peer transport of the real process: TCP, with mutual TLS where certificates are configured.
 ///
 /// To each peer one connection for each class, dialed by the one who sends; the other direction has
@@ -26,14 +28,16 @@ namespace synod::net {
 ///        cluster than ours and, with TLS, the node that the peer's certificate names.
 ///   TP2  What strangers can make us hold is bounded: connections, their time, and their bytes.
 ///
-/// Threads: one of its own, on which all handlers run; a handler that blocks holds all peers up.
-/// `send`, `views`, `counters`, `set_cluster`, `configure_peer`, `forget_peer` and
-/// `reload_certificates` from any thread; the rest by the owner, which is not a handler.
+/// Threads: one of its own or a borrowed one, on which all handlers run; a handler that blocks
+/// holds all peers up. `send`, `views`, `counters`, `set_cluster`, `configure_peer`, `forget_peer`
+/// and `reload_certificates` from any thread; the rest by the owner, which is not a handler.
 /// Failure: `start` says why it cannot. Afterwards connections come and go; warnings, counters and
 /// views tell.
 class TcpPeerTransport final : public PeerTransport {
  public:
-  explicit TcpPeerTransport(const TcpPeerOptions& options);
+  /// A worker that is given must run from start() until after stop(), and be joined before the
+  /// transport is destroyed. Null: a thread of its own.
+  explicit TcpPeerTransport(const TcpPeerOptions& options, Worker* worker = nullptr);
   ~TcpPeerTransport() override;
   TcpPeerTransport(const TcpPeerTransport&) = delete;
   TcpPeerTransport& operator=(const TcpPeerTransport&) = delete;
@@ -44,8 +48,8 @@ class TcpPeerTransport final : public PeerTransport {
 
   /// Checks the addresses and the certificates, listens, begins to dial. Returns the port.
   [[nodiscard]] base::Result<std::uint16_t> start();
-  /// Closes everything and ends the thread: no handler runs after it. Frames that still wait are
-  /// lost. A second call is a no-op; a stopped transport does not start again.
+  /// Closes everything, and ends the thread if it is its own: no handler runs after it. Frames that
+  /// still wait are lost. A second call is a no-op; a stopped transport does not start again.
   void stop();
 
   [[nodiscard]] bool send(PeerId to, PeerClass peer_class, base::Bytes frame) override;

@@ -28,9 +28,11 @@ struct TcpPeerTransport::Impl final : PeerInbound::Owner {
   };
   using DialerTask = std::function<void(PeerDialer&)>;
 
-  explicit Impl(const TcpPeerOptions& options);
+  Impl(const TcpPeerOptions& options, Worker* borrowed);
 
   base::Result<std::uint16_t> listen();
+  /// Runs `task` on the worker, which runs, and waits for it.
+  void on_worker(const std::function<void()>& task);
   void begin();
   void end();
   void accept(UniqueFd fd);
@@ -52,8 +54,9 @@ struct TcpPeerTransport::Impl final : PeerInbound::Owner {
   void post_to_dialers(const Peer& peer, const DialerTask& task);
   void for_each_dialer(const DialerTask& task);
 
-  /// Declared first, destroyed last: everything below refers to its dispatcher.
-  Worker worker{"peers"};
+  /// Declared first, destroyed last: everything below refers to its dispatcher. Null: borrowed.
+  std::unique_ptr<Worker> own_worker;
+  Worker& worker;
   PeerContext context;
   const std::shared_ptr<ServerState> accepting;
   std::shared_ptr<Listener> listener;

@@ -39,8 +39,8 @@ std::string thread_name(const Config& config, const PeerEntry& self, const char*
   return replicas_here(config) == 1 ? role : base::concat(role, "-", self.id);
 }
 
-/// One member of a group, on the threads consensus, log, apply, persistence and storage; the
-/// transport has one of its own.
+/// One member of a group, on the threads consensus, log, apply, persistence and storage. Peers are
+/// served on the thread consensus, too: a message needs no other thread to be acted upon.
 class ReplicaHost final : public StoreHost {
  public:
   ReplicaHost(const Config& config, const PeerEntry& self)
@@ -51,7 +51,7 @@ class ReplicaHost final : public StoreHost {
         apply_(thread_name(config, self, "apply")),
         persistence_(thread_name(config, self, "persistence")),
         storage_(thread_name(config, self, "storage")),
-        transport_(peer_options(config, self)) {}
+        transport_(peer_options(config, self), &consensus_) {}
 
   [[nodiscard]] base::Status open(storage::FileSystem& files, const StoreObservers& observers) {
     router::ReplicatedOptions options = replica_options(config_, self_);

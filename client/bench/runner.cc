@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/bench/runner.h"
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <latch>
-#include <mutex>
-#include <thread>
+#include <memory>
 #include <vector>
 
 #include "base/text.h"
-#include "client/bench/target.h"
+#include "client/bench/engine.h"
 
 namespace synod::client {
 namespace {
@@ -21,95 +17,69 @@ SteadyClock::duration seconds(double count) {
   return std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(count));
 }
 
-/// Shared by the threads of one run.
+/// Shared by the connections of one run.
 struct Course {
   const Workload& workload;
   BenchReport& report;
   SteadyClock::time_point measure_from;
   SteadyClock::time_point end;
-  std::atomic<std::uint64_t> begun{0};  ///< Measured operations, for --operations.
-  std::atomic<std::uint64_t> errors{0};
-  std::atomic<std::uint64_t> wrong{0};
-  std::mutex mutex;  ///< Guards report.first_error.
-
-  void fail(const std::string& message) {
-    const std::lock_guard lock(mutex);
-    if (report.first_error.empty()) report.first_error = message;
-  }
+  std::uint64_t begun = 0;  ///< Measured operations, for --operations.
 
   /// False once enough operations have begun or the time is over.
   bool take(SteadyClock::time_point now) {
     if (workload.operations == 0) return now < end;
-    return now < measure_from || begun.fetch_add(1) < workload.operations;
+    return now < measure_from || begun++ < workload.operations;
   }
 };
 
 /// One connection's closed loop.
-class Driver {
+class Driver final : public Caller {
  public:
-  Driver(Course& course, Target& target, std::uint64_t number)
-      : course_(course), target_(target), number_(number), random_(course.workload.seed + number) {}
+  Driver(Course& course, std::uint64_t number)
+      : course_(course), number_(number), random_(course.workload.seed + number) {}
 
-  void run() {
-    for (;;) {
-      const auto begin = SteadyClock::now();
-      if (!course_.take(begin)) return;
-      const bool read = random_.unit() < course_.workload.read_ratio;
-      const std::uint64_t key = random_.below(course_.workload.key_count);
-      const base::Status status = read ? this->read(key) : write(key);
-      if (!status.ok()) {
-        course_.fail(status.to_string());
-        return;
-      }
-      if (begin < course_.measure_from) continue;
-      const auto spent = SteadyClock::now() - begin;
-      auto& histogram = read ? course_.report.reads : course_.report.writes;
-      histogram.record(static_cast<std::uint64_t>(
-          std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count()));
+  std::optional<Operation> next() override {
+    begin_ = SteadyClock::now();
+    if (!course_.take(begin_)) return std::nullopt;
+    is_read_ = random_.unit() < course_.workload.read_ratio;
+    key_ = random_.below(course_.workload.key_count);
+    Operation operation{bench_key(key_), std::nullopt};
+    if (!is_read_) {
+      operation.value = bench_value(key_, (number_ << 40) + ++writes_, course_.workload.value_size);
     }
+    return operation;
+  }
+
+  void on_reply(const Reply& reply) override {
+    ++course_.report.answered;
+    if (reply.is_refused) {
+      ++course_.report.errors;
+    } else if (is_read_ && !is_right(reply)) {
+      ++course_.report.wrong;
+    }
+    if (begin_ < course_.measure_from) return;
+    auto& histogram = is_read_ ? course_.report.reads : course_.report.writes;
+    histogram.record(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - begin_).count()));
+  }
+
+  void on_lost(const base::Status& why) override {
+    if (course_.report.first_error.empty()) course_.report.first_error = why.to_string();
   }
 
  private:
-  base::Status read(std::uint64_t key) {
-    SYNOD_ASSIGN_OR_RETURN(const auto reply, target_.read(bench_key(key)));
-    if (reply.is_refused) {
-      course_.errors.fetch_add(1);
-    } else if (!reply.value || !is_bench_value(key, *reply.value, course_.workload.value_size)) {
-      course_.wrong.fetch_add(1);
-    }
-    return {};
-  }
-
-  base::Status write(std::uint64_t key) {
-    const auto value = bench_value(key, (number_ << 40) + ++writes_, course_.workload.value_size);
-    SYNOD_ASSIGN_OR_RETURN(const bool done, target_.write(bench_key(key), value));
-    if (!done) course_.errors.fetch_add(1);
-    return {};
+  [[nodiscard]] bool is_right(const Reply& reply) const {
+    return reply.value && is_bench_value(key_, *reply.value, course_.workload.value_size);
   }
 
   Course& course_;
-  Target& target_;
-  std::uint64_t number_;
+  const std::uint64_t number_;
   std::uint64_t writes_ = 0;
   base::Random random_;
+  SteadyClock::time_point begin_;
+  bool is_read_ = false;
+  std::uint64_t key_ = 0;
 };
-
-/// Every key once, over a few connections: stores that take one write at a time are not slower
-/// to fill than they have to be.
-base::Status load(const Workload& workload, std::vector<std::unique_ptr<Target>>& targets) {
-  const std::size_t loaders = std::min<std::size_t>(workload.loaders, targets.size());
-  std::vector<base::Status> results(loaders);
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < loaders; ++i) {
-    threads.emplace_back([&, i] {
-      results[i] = targets[i]->load(workload.key_count * i / loaders,
-                                    workload.key_count * (i + 1) / loaders, workload.value_size);
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  for (const base::Status& result : results) SYNOD_RETURN_IF_ERROR(result);
-  return {};
-}
 
 void line(std::ostream& out, const char* name, const base::Histogram& histogram) {
   if (histogram.count() == 0) return;
@@ -143,33 +113,19 @@ double per_second(const BenchReport& report) {
 }  // namespace
 
 base::Status run_bench(const Workload& workload, BenchReport& report) {
-  std::vector<std::unique_ptr<Target>> targets;
-  for (std::uint32_t i = 0; i < workload.connections; ++i) {
-    SYNOD_ASSIGN_OR_RETURN(auto target, open_target(workload, i));
-    targets.push_back(std::move(target));
-  }
-  SYNOD_RETURN_IF_ERROR(load(workload, targets));
+  SYNOD_ASSIGN_OR_RETURN(const auto engine, open_engine(workload));
+  SYNOD_RETURN_IF_ERROR(engine->load(workload));
 
-  Course course{.workload = workload, .report = report, .measure_from = {}, .end = {}, .mutex = {}};
-  std::latch ready(workload.connections + 1);
-  std::latch go(1);
-  std::vector<std::thread> threads;
+  Course course{.workload = workload, .report = report, .measure_from = {}, .end = {}};
+  std::vector<std::unique_ptr<Driver>> drivers;
+  std::vector<Caller*> callers;
   for (std::uint32_t i = 0; i < workload.connections; ++i) {
-    threads.emplace_back([&, i] {
-      Driver driver(course, *targets[i], i + 1);
-      ready.count_down();
-      go.wait();
-      driver.run();
-    });
+    callers.push_back(drivers.emplace_back(std::make_unique<Driver>(course, i + 1)).get());
   }
-  ready.arrive_and_wait();
   course.measure_from = SteadyClock::now() + seconds(workload.warmup_s);
   course.end = course.measure_from + seconds(workload.duration_s);
-  go.count_down();
-  for (auto& thread : threads) thread.join();
+  engine->run(callers);
   report.seconds = std::chrono::duration<double>(SteadyClock::now() - course.measure_from).count();
-  report.errors = course.errors;
-  report.wrong = course.wrong;
   return {};
 }
 
@@ -187,8 +143,9 @@ void print_text(const Workload& workload, const BenchReport& report, std::ostrea
 void print_json(const Workload& workload, const BenchReport& report, std::ostream& out) {
   out << "{\"connections\":" << workload.connections << ",\"key_count\":" << workload.key_count
       << ",\"value_size\":" << workload.value_size << ",\"read_ratio\":" << workload.read_ratio
-      << ",\"seconds\":" << report.seconds << ",\"operations_per_second\":" << per_second(report)
-      << ",\"errors\":" << report.errors << ",\"wrong_values\":" << report.wrong
+      << ",\"seconds\":" << report.seconds << ",\"answered\":" << report.answered
+      << ",\"operations_per_second\":" << per_second(report) << ",\"errors\":" << report.errors
+      << ",\"wrong_values\":" << report.wrong
       << ",\"failed\":" << (report.first_error.empty() ? "false" : "true") << ",";
   json_histogram(out, "reads", report.reads);
   out << ",";

@@ -36,7 +36,7 @@ TEST(BenchValue, ProvesItsKey) {
 }
 
 TEST(Bench, RunsExactlyTheOperationsAskedFor) {
-  const suite::ModelServer server;
+  const suite::ModelServer server(0, true);
   const auto report = std::make_unique<BenchReport>();
   const auto status = run_bench(small(server), *report);
   ASSERT_TRUE(status.ok()) << status.to_string();
@@ -52,7 +52,7 @@ TEST(Bench, RunsExactlyTheOperationsAskedFor) {
 TEST(Bench, SaysWhenNobodyListens) {
   Workload workload;
   {
-    const suite::ModelServer server;
+    const suite::ModelServer server(0, true);
     workload = small(server);
   }
   const auto report = std::make_unique<BenchReport>();

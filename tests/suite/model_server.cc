@@ -291,11 +291,17 @@ namespace {
 
 class MessageTransportFactory final : public apache::thrift::transport::TTransportFactory {
  public:
+  explicit MessageTransportFactory(bool is_framed) : is_framed_(is_framed) {}
+
   std::shared_ptr<apache::thrift::transport::TTransport> getTransport(
       std::shared_ptr<apache::thrift::transport::TTransport> inner) override {
     inner->setConfiguration(client::MessageTransport::unlimited());
+    if (is_framed_) return std::make_shared<apache::thrift::transport::TFramedTransport>(inner);
     return std::make_shared<client::MessageTransport>(inner);
   }
+
+ private:
+  const bool is_framed_;
 };
 
 class Ready final : public apache::thrift::server::TServerEventHandler {
@@ -306,12 +312,12 @@ class Ready final : public apache::thrift::server::TServerEventHandler {
 
 }  // namespace
 
-ModelServer::ModelServer(int port) : handler_(std::make_shared<ModelHandler>()) {
+ModelServer::ModelServer(int port, bool is_framed) : handler_(std::make_shared<ModelHandler>()) {
   using namespace apache::thrift;  // NOLINT(google-build-using-namespace)
   auto socket = std::make_shared<transport::TServerSocket>("127.0.0.1", port);
   server_ = std::make_shared<server::TThreadedServer>(
       std::make_shared<api::TransactionalKVProcessor>(handler_), socket,
-      std::make_shared<MessageTransportFactory>(),
+      std::make_shared<MessageTransportFactory>(is_framed),
       std::make_shared<protocol::TBinaryProtocolFactory>(0, 0, true, true));
   auto ready = std::make_shared<Ready>();
   server_->setServerEventHandler(ready);

@@ -19,7 +19,7 @@ class ModelHandler;
 class ModelServer {
  public:
   /// Serves until destroyed; port 0 picks a free one.
-  explicit ModelServer(int port = 0);
+  explicit ModelServer(int port = 0, bool is_framed = false);
   ~ModelServer();
   ModelServer(const ModelServer&) = delete;
   ModelServer& operator=(const ModelServer&) = delete;
