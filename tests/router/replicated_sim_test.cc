@@ -263,6 +263,62 @@ TEST(ReplicatedSim, ALaggardInstallsASnapshotAndGoesOn) {
   EXPECT_EQ(group.get(laggard, "n", ReadLevel::kLocal), "202");
 }
 
+TEST(ReplicatedSim, AFollowerWhoseBackendStandsStillHoldsNoMoreThanItsBound) {
+  SimGroup group(122);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).backlog_bytes_max = 10'000;
+    group.options(node).runtime.backlog_bytes = 100'000;
+  }
+  ASSERT_TRUE(group.form());
+  const std::size_t leader = *group.leader();
+  const std::size_t follower = other_than(leader);
+  group.refuse_rows(follower, true);
+  const std::string large(5'000, 'x');
+  for (int i = 0; i < 100; ++i) {
+    const core::Outcome outcome = group.execute(leader, write("k", large));
+    ASSERT_TRUE(outcome.ok()) << i << " " << outcome.message;
+  }
+  group.run_for(std::chrono::seconds(2));
+  const auto slow = group.status(follower);
+  const std::uint64_t waiting = slow->group->log_last - slow->group->applied_index;
+  EXPECT_GE(waiting, 20U);
+  EXPECT_LE(waiting, 30U);
+  EXPECT_EQ(group.leader(), leader) << "a slow follower is no reason for an election";
+  group.refuse_rows(follower, false);
+  ASSERT_TRUE(group.converge());
+  EXPECT_EQ(group.get(follower, "k", ReadLevel::kLocal), large);
+}
+
+TEST(ReplicatedSim, AGroupWhoseBackendsStandStillRefusesAndGoesOnAfterwards) {
+  SimGroup group(123);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).backlog_bytes_max = 10'000;
+    group.options(node).runtime.backlog_bytes = 100'000;
+  }
+  ASSERT_TRUE(group.form());
+  for (std::size_t node = 0; node < 3; ++node) group.refuse_rows(node, true);
+  const std::string large(5'000, 'x');
+  for (int i = 0; i < 200; ++i) {
+    group.submit(0, write("k", large));
+    group.run_for(base::Millis(10));
+  }
+  group.run_for(std::chrono::seconds(6));
+  for (std::size_t node = 0; node < 3; ++node) {
+    const auto seen = group.status(node);
+    EXPECT_LE(seen->group->log_last - seen->group->applied_index, 40U) << node;
+  }
+  group.crash(*group.leader());
+  group.run_for(std::chrono::seconds(1));
+  for (std::size_t node = 0; node < 3; ++node) group.refuse_rows(node, false);
+  ASSERT_TRUE(group.wait_for_leader());
+  for (std::size_t node = 0; node < 3; ++node) {
+    const base::Status started = group.is_up(node) ? base::Status() : group.start(node);
+    ASSERT_TRUE(started.ok()) << started.to_string();
+  }
+  ASSERT_TRUE(group.converge());
+  EXPECT_TRUE(group.execute(0, write("k", "v")).ok());
+}
+
 TEST(ReplicatedSim, ALogBeyondHalfOfItsBoundIsCutBeforeItIsTime) {
   SimGroup group(121);
   for (std::size_t node = 0; node < 3; ++node) group.options(node).log_bytes_max = 1U << 20;

@@ -6,6 +6,7 @@
 
 #include "router/replicated_state_machine.h"
 #include "storage/sim_backend.h"
+#include "tests/router/gated_backend.h"
 #include "tests/router/sim_server.h"
 
 namespace synod::router {
@@ -45,6 +46,14 @@ ReplicatedOptions small_options(std::size_t number, std::size_t members) {
   return options;
 }
 
+base::Result<std::unique_ptr<storage::StorageBackend>> open_gated_backend(
+    storage::SimFileSystem& files, const std::string& directory,
+    const std::shared_ptr<bool>& is_refusing) {
+  SYNOD_ASSIGN_OR_RETURN(auto inner, storage::open_sim_backend(files, directory, 7));
+  return std::unique_ptr<storage::StorageBackend>(
+      std::make_unique<GatedBackend>(std::move(inner), is_refusing));
+}
+
 }  // namespace
 
 SimGroup::SimGroup(std::uint64_t seed, std::size_t members, std::size_t nodes)
@@ -69,22 +78,23 @@ base::Status SimGroup::start(std::size_t index) {
   end_process(node);
   node.has_died = false;
   node.transport = network_.add(id_of(index), *node.threads[5]);
-  ReplicatedSeams seams{*node.files,
-                        *node.threads[0],
-                        *node.threads[1],
-                        *node.threads[2],
-                        *node.threads[3],
-                        *node.threads[4],
-                        *node.transport,
-                        loop_.random().fork(),
-                        [files = node.files.get()](const std::string& directory) {
-                          return storage::open_sim_backend(*files, directory, 7);
-                        },
-                        nullptr,
-                        [&node](const std::string& reason) {
-                          node.fatal = reason;
-                          node.has_died = true;
-                        }};
+  ReplicatedSeams seams{
+      *node.files,
+      *node.threads[0],
+      *node.threads[1],
+      *node.threads[2],
+      *node.threads[3],
+      *node.threads[4],
+      *node.transport,
+      loop_.random().fork(),
+      [files = node.files.get(), is_refusing = node.is_refusing](const std::string& directory) {
+        return open_gated_backend(*files, directory, is_refusing);
+      },
+      nullptr,
+      [&node](const std::string& reason) {
+        node.fatal = reason;
+        node.has_died = true;
+      }};
   auto opened = Replicated::open(std::move(seams), node.options);
   if (!opened.ok()) {
     node.transport.reset();

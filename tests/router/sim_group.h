@@ -42,6 +42,8 @@ class SimGroup {
   [[nodiscard]] base::Status shut_down(std::size_t node);
   /// A new, empty disk. REQUIRES: no process.
   void lose_disk(std::size_t node);
+  /// The node's backend takes no more rows, as on a full disk; its log goes on.
+  void refuse_rows(std::size_t node, bool is_refusing) { *nodes_[node]->is_refusing = is_refusing; }
   /// Nothing passes between `node` and the others.
   void isolate(std::size_t node);
   void heal() { network_.heal_all(); }
@@ -90,6 +92,7 @@ class SimGroup {
     std::vector<base::SimDispatcher*>
         threads;  ///< consensus, log, apply, persistence, storage, net
     ReplicatedOptions options;
+    std::shared_ptr<bool> is_refusing = std::make_shared<bool>(false);
     std::unique_ptr<net::PeerTransport> transport;
     std::unique_ptr<Replicated> store;
     std::string fatal;
