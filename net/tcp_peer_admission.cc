@@ -10,11 +10,7 @@
 namespace synod::net {
 
 void TcpPeerTransport::Impl::accept(UniqueFd fd) {
-  if (strangers() >= context.options.limits.strangers_max) {
-    ++context.tally.refused_strangers;
-    accepting->count_closed();
-    return;
-  }
+  if (strangers() >= context.options.limits.strangers_max) end_oldest_stranger();
   auto inbound = std::make_shared<PeerInbound>(context, *this);
   const base::Status opened = inbound->open(std::move(fd));
   if (!opened.ok()) {
@@ -30,6 +26,20 @@ void TcpPeerTransport::Impl::accept(UniqueFd fd) {
 std::size_t TcpPeerTransport::Impl::strangers() const {
   return static_cast<std::size_t>(std::count_if(
       inbounds.begin(), inbounds.end(), [](auto& entry) { return !entry.second->is_admitted(); }));
+}
+
+/// Who says nothing must not keep those out who do: a peer says hello as soon as it may, so that
+/// the longest silence is the least likely to be one's.
+void TcpPeerTransport::Impl::end_oldest_stranger() {
+  std::shared_ptr<PeerInbound> oldest;
+  for (const auto& [key, inbound] : inbounds) {
+    if (inbound->is_admitted()) continue;
+    if (oldest == nullptr || inbound->began() < oldest->began()) oldest = inbound;
+  }
+  if (oldest == nullptr) return;
+  ++context.tally.refused_strangers;
+  oldest->close();
+  gone(*oldest);
 }
 
 void TcpPeerTransport::Impl::gone(PeerInbound& inbound) {

@@ -37,6 +37,7 @@ struct TcpPeerTransport::Impl final : PeerInbound::Owner {
   void tick();
   void recheck_cluster();
   [[nodiscard]] std::size_t strangers() const;
+  void end_oldest_stranger();
 
   // PeerInbound::Owner
   Admission admit(PeerInbound& inbound, const Hello& hello) override;
