@@ -255,6 +255,16 @@ class SimNetwork::Transport final : public PeerTransport {
     }
     return out;
   }
+  /// Ways cost nothing here: only the view goes, until something of the peer arrives. It counts
+  /// what is on its way, and stays as long as something is.
+  void forget_peer(PeerId peer) override {
+    const auto endpoint = endpoint_.lock();
+    if (endpoint == nullptr) return;
+    const auto found = endpoint->views.find(peer);
+    if (found != endpoint->views.end() && found->second.queued_bytes == 0) {
+      endpoint->views.erase(found);
+    }
+  }
 
  private:
   const std::weak_ptr<Impl> impl_;

@@ -47,9 +47,12 @@ struct TcpPeerTransport::Impl final : PeerInbound::Owner {
   /// Null if there is no room for one more that is not configured.
   std::shared_ptr<PeerState> meet(const Hello& hello);
   void learn(Peer& peer, const std::string& endpoint);
+  void end_inbounds_of(PeerId peer);
   void end_older(const PeerInbound& inbound, const Hello& hello);
   /// REQUIRES: mutex held.
   Peer& peer_of(PeerId id);
+  /// REQUIRES: mutex held.
+  void configure(Peer& peer, const PeerAddress& address);
   void post_to_dialers(const Peer& peer, const DialerTask& task);
   void for_each_dialer(const DialerTask& task);
 
