@@ -319,6 +319,31 @@ TEST(ReplicatedSim, AGroupWhoseBackendsStandStillRefusesAndGoesOnAfterwards) {
   EXPECT_TRUE(group.execute(0, write("k", "v")).ok());
 }
 
+TEST(ReplicatedSim, ANodeThatIsBehindItsLeaderSaysSoAndNotThatThereIsNone) {
+  SimGroup group(124);
+  for (std::size_t node = 0; node < 3; ++node) group.options(node).backlog_bytes_max = 10'000;
+  ASSERT_TRUE(group.form());
+  const std::size_t behind = other_than(*group.leader());
+  group.refuse_rows(behind, true);
+  const std::string large(5'000, 'x');
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(group.execute(*group.leader(), write("k", large)).ok());
+  }
+  const auto unread = group.read(behind, "k");
+  ASSERT_TRUE(unread.has_value());
+  EXPECT_EQ(unread->code, OutcomeCode::kBusy);
+  EXPECT_NE(unread->message.find("caught up"), std::string::npos) << unread->message;
+  // Behind a newer leader it has nobody to hand a command to.
+  group.crash(*group.leader());
+  ASSERT_TRUE(group.wait_for_leader());
+  ASSERT_NE(*group.leader(), behind) << "the seed makes it the third";
+  const core::Outcome refused = group.execute(behind, write("k", "v"));
+  EXPECT_EQ(refused.code, OutcomeCode::kBusy) << refused.message;
+  EXPECT_GT(refused.retry_after_ms, 0);
+  group.refuse_rows(behind, false);
+  ASSERT_TRUE(group.run_until([&] { return group.execute(behind, write("k", "v")).ok(); }));
+}
+
 TEST(ReplicatedSim, ALogBeyondHalfOfItsBoundIsCutBeforeItIsTime) {
   SimGroup group(121);
   for (std::size_t node = 0; node < 3; ++node) group.options(node).log_bytes_max = 1U << 20;
