@@ -147,6 +147,7 @@ void SimNetwork::Impl::break_link(const LinkKey& key) {
 bool SimNetwork::Impl::send(const LinkKey& key, base::Bytes frame) {
   const auto& [from, to, peer_class] = key;
   Link& link = links[key];
+  if (!link.is_connected && !find(from)->views.contains(to)) return false;  // forgotten, or nobody
   PeerView& view = find(from)->view(to);
   const std::size_t limit = options.queue_bytes_max[static_cast<std::size_t>(peer_class)];
   if (!link.is_connected || frame.size() > limit - std::min(limit, link.bytes)) {

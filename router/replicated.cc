@@ -31,6 +31,8 @@ namespace {
 constexpr std::uint64_t kDiskReserveMax = 256ULL << 20;
 constexpr const char* kFirstImage = "db";
 constexpr base::Nanos kComplaintEvery = std::chrono::seconds(1);
+constexpr base::Nanos kForgetEvery = std::chrono::seconds(1);
+constexpr base::Nanos kForgetAfter = std::chrono::seconds(10);
 constexpr const char* kLostMemory =
     "this replica has lost its memory and must not speak under its old name: move the directory "
     "away, start this node with an empty one, and replace it at the leader by itself "
@@ -295,6 +297,7 @@ void Replicated::on_installed(const consensus::SnapshotManifest& label) {
 void Replicated::on_batch(const Replica& replica, const consensus::Output& output,
                           std::size_t inputs) {
   if (options_.observer != nullptr) options_.observer->on_batch(replica, output, inputs);
+  note_members(replica);
   const GroupView now{replica.acceptor().promised(), replica.leader(), replica.is_established()};
   const bool is_same =
       now.promised == view_->promised && now.leader == view_->leader && now.leads == view_->leads;
@@ -306,6 +309,38 @@ void Replicated::on_batch(const Replica& replica, const consensus::Output& outpu
   base::log_warning("consensus",
                     "this node was removed from its group, which goes on without it: stop it; its "
                     "directory is of no use to the group any more");
+}
+
+void Replicated::note_members(const Replica& replica) {
+  const consensus::Configuration& now = replica.configuration();
+  if (now.id != members_of_ || replica.chain().as_of != members_as_of_) {
+    members_of_ = now.id;
+    members_as_of_ = replica.chain().as_of;
+    for (const consensus::Member& each : now.voters) known_.insert(each.id);
+    for (const consensus::Member& each : now.learners) known_.insert(each.id);
+    for (const consensus::Configuration& older : replica.chain().configurations) {
+      for (const consensus::Member& each : older.voters) known_.insert(each.id);
+    }
+    former_ = known_;
+    for (const consensus::Member& each : now.voters) former_.erase(each.id);
+    for (const consensus::Member& each : now.learners) former_.erase(each.id);
+  }
+  const base::Nanos time = seams_.consensus.clock().boot_time();
+  if (former_.empty() || time < next_forget_) return;
+  next_forget_ = time + kForgetEvery;
+  forget_former(time);
+}
+
+/// RE4. One that lives, to learn that it was removed or to come back with a new disk, is heard.
+void Replicated::forget_former(base::Nanos now) {
+  for (const net::PeerView& peer : seams_.transport.views()) {
+    const bool is_former = former_.contains(ReplicaId(peer.id.value()));
+    if (!is_former || now < peer.last_heard + kForgetAfter) continue;
+    base::log_info("consensus",
+                   concat("node ", peer.id.value(),
+                          " is no longer a member and is silent: not dialed any more"));
+    seams_.transport.forget_peer(peer.id);
+  }
 }
 
 void Replicated::on_complaint(std::string_view line) {

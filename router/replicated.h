@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,7 @@ struct GroupView;
 ///   RE2  A frame of a peer reaches the protocol only if it is intact, of this cluster and meant
 ///        for this replica; all else is counted and dropped.
 ///   RE3  Every question of an operator is answered once, also when the store stops.
+///   RE4  A former member that is silent is not dialed for ever.
 ///
 /// Threads: `open` before the dispatchers and the transport run; `close` after they stopped, and
 /// destruction too; the rest from any.
@@ -158,6 +160,8 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   void fail(const std::string& reason);
   void watch_space();
   void watch_log(const consensus::PaxosLog& log);
+  void note_members(const consensus::Replica& replica);
+  void forget_former(base::Nanos now);
 
   // RuntimeObserver.
   void on_batch(const consensus::Replica& replica, const consensus::Output& output,
@@ -198,8 +202,14 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   std::atomic<std::uint64_t> cluster_{0};
   std::atomic<std::uint64_t> log_bytes_{0};
   std::optional<base::Nanos> complained_at_;  ///< Consensus strand.
-  bool was_log_large_ = false;                ///< Persistence strand.
-  bool is_retired_ = false;                   ///< Consensus strand.
+  // Consensus strand: whom this process ever knew as a member, and who of them is none now.
+  std::set<consensus::ReplicaId> known_;
+  std::set<consensus::ReplicaId> former_;
+  consensus::ConfigId members_of_;  ///< As of this configuration
+  consensus::Slot members_as_of_;   ///< and this entry.
+  base::Nanos next_forget_{0};
+  bool was_log_large_ = false;  ///< Persistence strand.
+  bool is_retired_ = false;     ///< Consensus strand.
   std::atomic<bool> is_stopped_{false};
   std::atomic<bool> has_failed_{false};
 };

@@ -76,6 +76,9 @@ class SimGroup {
 
   [[nodiscard]] bool is_up(std::size_t node) const { return nodes_[node]->store != nullptr; }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+  [[nodiscard]] std::vector<net::PeerView> peers(std::size_t node) const {
+    return nodes_[node]->transport->views();
+  }
   [[nodiscard]] Replicated& store(std::size_t node) { return *nodes_[node]->store; }
   [[nodiscard]] storage::SimFileSystem& files(std::size_t node) { return *nodes_[node]->files; }
   /// Of the node's next process.
