@@ -28,7 +28,6 @@ using consensus::ReplicaId;
 
 namespace {
 
-constexpr std::uint64_t kDiskReserveMax = 256ULL << 20;
 constexpr const char* kFirstImage = "db";
 constexpr base::Nanos kComplaintEvery = std::chrono::seconds(1);
 constexpr base::Nanos kForgetEvery = std::chrono::seconds(1);
@@ -110,6 +109,7 @@ Status Replicated::recover() {
   if (!is_formed) state.first_chain = chain_of_nobody(self_);
   if (is_formed && disk.base == consensus::kNoSlot) state.first_chain = first_of(disk.chain);
   state.backlog_bytes_max = options_.backlog_bytes_max;
+  state.disk_reserve_bytes = options_.disk_reserve_bytes;
   state.observer = options_.commits;
   state.database = options_.database;
   state.persistence = options_.persistence;
@@ -264,11 +264,8 @@ void Replicated::watch_space() {
   gate.set_compaction_pending(machine_->image()->backend->stats().compaction_pending_bytes);
   const auto space = seams_.files.space(options_.directory);
   if (space.ok()) {
-    const std::uint64_t reserve =
-        options_.disk_reserve_bytes != 0
-            ? options_.disk_reserve_bytes
-            : std::min<std::uint64_t>(kDiskReserveMax, space->total_bytes / 4);
-    gate.set_no_space(space->free_bytes < reserve);
+    gate.set_no_space(space->free_bytes <
+                      disk_reserve(options_.disk_reserve_bytes, space->total_bytes));
   } else {
     base::log_warning("storage", "free space is unknown: " + space.status().to_string());
   }

@@ -46,6 +46,7 @@ struct StateMachineOptions {
   /// does not begin with slot 1.
   std::optional<consensus::Chain> first_chain;
   std::uint64_t backlog_bytes_max = 64U << 20;  ///< Rows not yet in the backend; then apply waits.
+  std::uint64_t disk_reserve_bytes = 0;         ///< No snapshot is pulled into it; 0: a default.
   core::DatabaseOptions database;
   core::PersistenceOptions persistence;
   CommitObserver* observer = nullptr;  ///< Of what is executed; outlives the machine.
