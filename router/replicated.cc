@@ -129,8 +129,13 @@ Status Replicated::recover() {
       [this](net::PeerId from, const base::Bytes& frame) { router_->on_peer_frame(from, frame); });
   seams_.transport.on_connected(net::PeerClass::kForward,
                                 [this](net::PeerId peer) { router_->on_peer_connected(peer); });
-  if (is_formed) return join_group();
-  prepare_forming();
+  if (!is_formed) {
+    prepare_forming();
+    return {};
+  }
+  found_state();
+  SYNOD_RETURN_IF_ERROR(join_group());
+  attach_router();
   return {};
 }
 
@@ -191,13 +196,34 @@ void Replicated::take_envelope(consensus::Envelope envelope) {
   });
 }
 
+/// The tables belong to the apply strand, the replica to the consensus strand: from one to the
+/// other and back. Nothing is executed before the last step.
 void Replicated::on_formed() {
-  if (const Status status = join_group(); !status.ok()) return fail(status.to_string());
-  // Not here: the driver is being called.
-  seams_.consensus.post([this] {
-    forming_.reset();
-    if (!is_stopped_) runtime_->start();
+  seams_.apply.post([this] {
+    found_state();
+    seams_.consensus.post([this] {
+      if (is_stopped_) return;
+      if (const Status status = join_group(); !status.ok()) return fail(status.to_string());
+      forming_.reset();
+      seams_.apply.post([this] {
+        attach_router();
+        seams_.consensus.post([this] {
+          if (!is_stopped_) runtime_->start();
+        });
+      });
+    });
   });
+}
+
+/// Apply strand, or before it runs; the superblock is formed and nobody writes it.
+void Replicated::found_state() {
+  if (machine_->label().applied != consensus::kNoSlot) return;
+  machine_->found(first_of(superblock_->current().chain));
+}
+
+/// Apply strand, or before it runs.
+void Replicated::attach_router() {
+  router_->attach(*runtime_, consensus::ClusterId(cluster_.load()), machine_->label());
 }
 
 consensus::RuntimeOptions Replicated::runtime_options() const {
@@ -211,8 +237,6 @@ consensus::RuntimeOptions Replicated::runtime_options() const {
 
 Status Replicated::join_group() {
   const consensus::RuntimeOptions options = runtime_options();
-  const Chain chain = superblock_->current().chain;
-  if (machine_->label().applied == consensus::kNoSlot) machine_->found(first_of(chain));
   SYNOD_ASSIGN_OR_RETURN(
       auto opened,
       consensus::PaxosLog::open(seams_.files, options_.directory, std::move(superblock_),
@@ -234,7 +258,6 @@ Status Replicated::join_group() {
       options, opened.state, seams_.random.fork());
   group_admin_ =
       std::make_unique<GroupAdmin>(seams_.consensus, *runtime_, *link_, self_, GroupAdminOptions());
-  router_->attach(*runtime_, options.replica.cluster, machine_->label());
   if (seams_.on_cluster) seams_.on_cluster(options.replica.cluster.value());
   live_log_ = log_.get();
   live_ = runtime_.get();

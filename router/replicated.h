@@ -157,6 +157,8 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   [[nodiscard]] base::Status join_group();
   [[nodiscard]] consensus::RuntimeOptions runtime_options() const;
   void on_formed();
+  void found_state();
+  void attach_router();
   void fail(const std::string& reason);
   void watch_space();
   void watch_log(const consensus::PaxosLog& log);

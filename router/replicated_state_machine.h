@@ -78,7 +78,7 @@ class ReplicatedStateMachine final : public consensus::StateMachine {
   /// Before the first apply.
   void set_listener(ApplyListener& listener) { listener_ = &listener; }
   /// The chain that the group began with, when it is known later than the image was made. Before
-  /// the first apply. REQUIRES: nothing was applied.
+  /// the first apply; on the apply strand, or before it runs. REQUIRES: nothing was applied.
   void found(const consensus::Chain& first);
   [[nodiscard]] std::shared_ptr<const ReplicaImage> image() const;
   /// Of the image, for diagnostics. Any thread.

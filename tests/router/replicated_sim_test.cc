@@ -359,6 +359,18 @@ TEST(ReplicatedSim, ALogBeyondHalfOfItsBoundIsCutBeforeItIsTime) {
   EXPECT_GT(group.status(0)->group->log_base, 0U);
 }
 
+TEST(ReplicatedSim, ADeepVerifyBeforeTheFirstSlotFindsNothing) {
+  SimGroup group(131);
+  for (std::size_t node = 0; node < 3; ++node) ASSERT_TRUE(group.start(node).ok());
+  ASSERT_TRUE(group.run_until([&] { return group.status(0)->group->role != "forming"; }));
+  group.isolate(0);
+  ASSERT_EQ(group.status(0)->applied_index.value(), 0U);
+  const auto report = group.verify(0, true);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_NE(report->status.code(), base::StatusCode::kCorruption) << report->status.to_string();
+  EXPECT_EQ(report->lines.at(0), "node 1: tables and backend at slot 0: OK");
+}
+
 TEST(ReplicatedSim, VerifyNamesTheReplicaThatDiffers) {
   SimGroup group(130);
   ASSERT_TRUE(group.form());
