@@ -20,6 +20,7 @@
 #include "core/persistence.h"
 #include "core/transactional_kv_database.h"
 #include "net/peer_transport.h"
+#include "net/worker.h"
 #include "router/commit_observer.h"
 #include "router/direct_router.h"
 #include "router/store.h"
@@ -67,7 +68,7 @@ struct ReplicatedSeams {
   base::Dispatcher& log;          ///< One write and one sync at a time.
   base::Dispatcher& apply;        ///< The single writer of the tables.
   base::Dispatcher& persistence;  ///< Backend, next segments, free space.
-  base::Dispatcher& storage;      ///< Long work: compaction, backups, snapshots.
+  base::Dispatcher& storage;      ///< Long work: backups, snapshots.
   net::PeerTransport& transport;
   base::Random random;
   /// Opens the backend in the given directory.
@@ -78,6 +79,8 @@ struct ReplicatedSeams {
   std::function<void(std::uint64_t cluster)> on_cluster;
   /// A broken promise of the disk, once: nothing is sent, written or answered afterwards.
   std::function<void(const std::string& reason)> fatal;
+  /// Compactions; null: the replica runs a thread of its own for them.
+  base::Dispatcher* compaction = nullptr;
 };
 
 class AdminCalls;
@@ -161,6 +164,7 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   void attach_router();
   void fail(const std::string& reason);
   void watch_space();
+  void end_compaction();
   void watch_log(const consensus::PaxosLog& log);
   void note_members(const consensus::Replica& replica);
   void forget_former(base::Nanos now);
@@ -186,6 +190,7 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
 
   ReplicatedSeams seams_;
   const ReplicatedOptions options_;
+  std::unique_ptr<net::Worker> compactor_;  ///< Null: the seam is somebody else's.
   const consensus::ReplicaId self_;
   std::unique_ptr<storage::DataDirectory> data_directory_;
   std::unique_ptr<consensus::SuperblockStore> superblock_;  ///< Until the log takes it.

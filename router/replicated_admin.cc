@@ -289,7 +289,8 @@ void Replicated::compact(base::Function<void(Status)> done) {
     if (const Status drained = image->persistence->drain_now(true); !drained.ok()) {
       return answer(drained);
     }
-    seams_.storage.post([image = std::move(image), answer = std::move(answer)]() mutable {
+    // It may take minutes, and snapshots are served and installed meanwhile.
+    seams_.compaction->post([image = std::move(image), answer = std::move(answer)]() mutable {
       answer(image->backend->compact());
     });
   });

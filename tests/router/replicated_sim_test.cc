@@ -263,6 +263,34 @@ TEST(ReplicatedSim, ALaggardInstallsASnapshotAndGoesOn) {
   EXPECT_EQ(group.get(laggard, "n", ReadLevel::kLocal), "202");
 }
 
+TEST(ReplicatedSim, ASnapshotIsServedAndInstalledWhileTheBackendsAreCompacted) {
+  SimGroup group(125);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).runtime.state.flush_every_slots = 20;
+    group.options(node).runtime.state.snapshot_every_slots = 40;
+    group.options(node).runtime.keep_slots = 10;
+    group.hold_compaction(node, true);
+  }
+  ASSERT_TRUE(group.form());
+  const std::size_t leader = *group.leader();
+  const std::size_t laggard = other_than(leader);
+  group.crash(laggard);
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(group.execute(leader, increment("n")).ok());
+  ASSERT_TRUE(group.start(laggard).ok());
+  std::size_t compacted = 0;
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.store(node).compact([&compacted](const base::Status& status) {
+      EXPECT_TRUE(status.ok()) << status.to_string();
+      ++compacted;
+    });
+  }
+  ASSERT_TRUE(group.converge());
+  EXPECT_GT(group.status(laggard)->group->log_base, 100U);
+  EXPECT_EQ(compacted, 0U);
+  for (std::size_t node = 0; node < 3; ++node) group.hold_compaction(node, false);
+  EXPECT_TRUE(group.run_until([&] { return compacted == 3; }));
+}
+
 TEST(ReplicatedSim, AFollowerWhoseBackendStandsStillHoldsNoMoreThanItsBound) {
   SimGroup group(122);
   for (std::size_t node = 0; node < 3; ++node) {

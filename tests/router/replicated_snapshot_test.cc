@@ -173,6 +173,25 @@ TEST_F(SnapshotPulls, APartThatLeavesAGapOrExceedsItsFileIsRefused) {
   EXPECT_TRUE(target.stage({manifest.id, 0, 0, "x"}).ok());
 }
 
+TEST_F(SnapshotPulls, AQuestionThatIsRepeatedWhileItWaitsIsReadOnce) {
+  const consensus::ReadSnapshot question{
+      consensus::ReplicaId(2), consensus::RequestId(7), manifest.id, 0, 0, 97};
+  consensus::ReadSnapshot other = question;
+  other.to = consensus::ReplicaId(3);
+  int answers = 0;
+  const auto count = [&answers](const std::optional<base::Bytes>& bytes) {
+    if (bytes) ++answers;
+  };
+  for (int round = 1; round <= 2; ++round) {
+    source.on_apply([&] {
+      for (int i = 0; i < 5; ++i) source.machine().read_snapshot(question, count);
+      source.machine().read_snapshot(other, count);
+    });
+    source.settle();
+    EXPECT_EQ(answers, 2 * round) << "one for each that asks, and again when it is asked again";
+  }
+}
+
 TEST_F(SnapshotPulls, ADamagedSnapshotIsGoneAndReplacedByTheNext) {
   source.files().corrupt(
       base::concat("/data/snap/", id_name(manifest.id.value()), "/db/", manifest.files[0].name), 3,

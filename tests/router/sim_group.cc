@@ -12,7 +12,7 @@
 namespace synod::router {
 namespace {
 
-constexpr std::size_t kThreads = 6;
+constexpr std::size_t kThreads = 7;
 constexpr const char* kDirectory = "/data";
 
 net::SimNetworkOptions network_options() {
@@ -69,6 +69,7 @@ void SimGroup::add_node(std::size_t members) {
   auto node = std::make_unique<Node>();
   node->files = std::make_unique<storage::SimFileSystem>(loop_.random().fork());
   for (std::size_t i = 0; i < kThreads; ++i) node->threads.push_back(&loop_.add_dispatcher());
+  node->compaction = std::make_unique<HeldDispatcher>(*node->threads[6]);
   node->options = small_options(nodes_.size() + 1, members);
   nodes_.push_back(std::move(node));
 }
@@ -94,7 +95,8 @@ base::Status SimGroup::start(std::size_t index) {
       [&node](const std::string& reason) {
         node.fatal = reason;
         node.has_died = true;
-      }};
+      },
+      node.compaction.get()};
   auto opened = Replicated::open(std::move(seams), node.options);
   if (!opened.ok()) {
     node.transport.reset();
@@ -114,6 +116,7 @@ bool SimGroup::form() {
 
 void SimGroup::end_process(Node& node) {
   for (base::SimDispatcher* thread : node.threads) loop_.drop_tasks(*thread);
+  node.compaction->drop_tasks();
   node.transport.reset();
   node.store.reset();
   // What the destructors posted belongs to the process, too.

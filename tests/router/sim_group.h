@@ -11,6 +11,7 @@
 #include "net/sim_peer_transport.h"
 #include "router/replicated.h"
 #include "storage/sim_file.h"
+#include "tests/router/held_dispatcher.h"
 
 namespace synod::router {
 
@@ -44,6 +45,8 @@ class SimGroup {
   void lose_disk(std::size_t node);
   /// The node's backend takes no more rows, as on a full disk; its log goes on.
   void refuse_rows(std::size_t node, bool is_refusing) { *nodes_[node]->is_refusing = is_refusing; }
+  /// Compactions of the node begin, and take for ever.
+  void hold_compaction(std::size_t node, bool is_held) { nodes_[node]->compaction->hold(is_held); }
   /// Nothing passes between `node` and the others.
   void isolate(std::size_t node);
   void heal() { network_.heal_all(); }
@@ -93,7 +96,8 @@ class SimGroup {
   struct Node {
     std::unique_ptr<storage::SimFileSystem> files;
     std::vector<base::SimDispatcher*>
-        threads;  ///< consensus, log, apply, persistence, storage, net
+        threads;  ///< consensus, log, apply, persistence, storage, net, compaction
+    std::unique_ptr<HeldDispatcher> compaction;
     ReplicatedOptions options;
     std::shared_ptr<bool> is_refusing = std::make_shared<bool>(false);
     std::unique_ptr<net::PeerTransport> transport;
