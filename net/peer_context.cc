@@ -48,7 +48,8 @@ PeerContext::PeerContext(const TcpPeerOptions& transport_options,
       advertised(transport_options.advertised),
       cluster(transport_options.cluster),
       random(seed_of(transport_options)),
-      log(transport_dispatcher.clock()) {}
+      log(transport_dispatcher.clock()),
+      resolver(transport_dispatcher) {}
 
 Hello PeerContext::hello_to(PeerId receiver, PeerClass peer_class, HelloVerdict verdict) const {
   return {peer_class, verdict, cluster.load(), options.self, receiver, advertised};

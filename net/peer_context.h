@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "net/asio_dispatcher.h"
+#include "net/name_resolver.h"
 #include "net/peer_log.h"
 #include "net/peer_queue.h"
 #include "net/peer_wire.h"
@@ -51,6 +52,7 @@ struct PeerContext {
   std::array<PeerTransport::ConnectedHandler, kPeerClassCount> connected;
   base::Random random;
   PeerLog log;
+  NameResolver resolver;
   std::array<char, 64 * 1024> scratch;  ///< All connections read into it.
 };
 

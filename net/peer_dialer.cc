@@ -26,7 +26,6 @@ PeerDialer::PeerDialer(PeerContext& context, std::shared_ptr<PeerState> state, P
       state_(std::move(state)),
       class_(peer_class),
       queue_(state_->queues[static_cast<std::size_t>(peer_class)]),
-      resolver_(context.dispatcher.impl().io),
       backoff_(context.options.times.backoff_min) {}
 
 bool PeerDialer::send(base::Bytes frame) {
@@ -91,22 +90,22 @@ void PeerDialer::dial() {
 
 void PeerDialer::resolve() {
   phase_ = Phase::kResolving;
-  // Asio asks on a thread of its own. A name server that does not answer delays only names.
-  resolver_.async_resolve(
-      dialed_.host, std::to_string(dialed_.port), boost::asio::ip::resolver_base::numeric_service,
-      [weak = weak_from_this()](const boost::system::error_code& error,
-                                const boost::asio::ip::tcp::resolver::results_type& found) {
-        const auto self = weak.lock();
-        if (self == nullptr || self->phase_ != Phase::kResolving) return;
-        if (error || found.empty()) {
-          self->give_up(base::concat("its name is not known: ", error.message()));
-          return;
-        }
-        // One address an attempt: a name of several is tried address by address.
-        const auto turn = static_cast<std::ptrdiff_t>(self->attempts_ % found.size());
-        self->phase_began_ = self->context_.now();
-        self->connect_to(std::next(found.begin(), turn)->endpoint());
-      });
+  context_.resolver.resolve(dialed_.host, dialed_.port,
+                            [weak = weak_from_this()](const NameResolver::Answer& answer) {
+                              if (const auto self = weak.lock()) self->on_resolved(answer);
+                            });
+}
+
+void PeerDialer::on_resolved(const NameResolver::Answer& answer) {
+  if (phase_ != Phase::kResolving) return;
+  if (answer.addresses.empty()) return give_up("its name is not known: " + answer.error);
+  // One address an attempt: a name of several is tried address by address.
+  const PeerAddress& chosen = answer.addresses[attempts_ % answer.addresses.size()];
+  boost::system::error_code error;
+  const auto numeric = boost::asio::ip::make_address(chosen.host, error);
+  if (error) return give_up("its name is not known: " + error.message());
+  phase_began_ = context_.now();
+  connect_to(Endpoint(numeric, chosen.port));
 }
 
 void PeerDialer::connect_to(const Endpoint& endpoint) {
@@ -336,7 +335,6 @@ void PeerDialer::stop() {
   queue_.close();
   state_->is_connected = false;
   context_.dispatcher.cancel(retry_);
-  resolver_.cancel();
   if (connection_ != nullptr) connection_->close();
   connection_.reset();
 }

@@ -54,6 +54,7 @@ class PeerDialer final : public PeerConnectionHandler,
   [[nodiscard]] const PeerAddress* pick_address() const;
   void dial();
   void resolve();
+  void on_resolved(const NameResolver::Answer& answer);
   void connect_to(const Endpoint& endpoint);
   void on_answer(const Hello& answer);
   [[nodiscard]] std::optional<std::string> judge(const Hello& answer);
@@ -70,7 +71,6 @@ class PeerDialer final : public PeerConnectionHandler,
   const std::shared_ptr<PeerState> state_;
   const PeerClass class_;
   PeerQueue& queue_;
-  boost::asio::ip::tcp::resolver resolver_;
 
   Phase phase_ = Phase::kWaiting;
   std::optional<PeerAddress> configured_;

@@ -42,6 +42,7 @@ class PeerInbound final : public PeerConnectionHandler,
   void close();
 
   [[nodiscard]] bool is_admitted() const { return state_ != nullptr; }
+  [[nodiscard]] base::Nanos began() const { return began_; }
   /// REQUIRES: admitted.
   [[nodiscard]] PeerId peer_id() const { return state_->id; }
   [[nodiscard]] PeerClass peer_class() const { return class_; }

@@ -60,6 +60,8 @@ class PeerTransport {
   /// False: it was dropped at once.
   virtual bool send(PeerId to, PeerClass peer_class, base::Bytes frame) = 0;
   [[nodiscard]] virtual std::vector<PeerView> views() const = 0;
+  /// Dials this peer no more and has no view of it, until it dials us. Any thread.
+  virtual void forget_peer(PeerId peer) = 0;
 };
 
 }  // namespace synod::net

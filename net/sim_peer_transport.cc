@@ -147,6 +147,7 @@ void SimNetwork::Impl::break_link(const LinkKey& key) {
 bool SimNetwork::Impl::send(const LinkKey& key, base::Bytes frame) {
   const auto& [from, to, peer_class] = key;
   Link& link = links[key];
+  if (!link.is_connected && !find(from)->views.contains(to)) return false;  // forgotten, or nobody
   PeerView& view = find(from)->view(to);
   const std::size_t limit = options.queue_bytes_max[static_cast<std::size_t>(peer_class)];
   if (!link.is_connected || frame.size() > limit - std::min(limit, link.bytes)) {
@@ -254,6 +255,16 @@ class SimNetwork::Transport final : public PeerTransport {
       for (const auto& [id, view] : endpoint->views) out.push_back(view);
     }
     return out;
+  }
+  /// Ways cost nothing here: only the view goes, until something of the peer arrives. It counts
+  /// what is on its way, and stays as long as something is.
+  void forget_peer(PeerId peer) override {
+    const auto endpoint = endpoint_.lock();
+    if (endpoint == nullptr) return;
+    const auto found = endpoint->views.find(peer);
+    if (found != endpoint->views.end() && found->second.queued_bytes == 0) {
+      endpoint->views.erase(found);
+    }
   }
 
  private:

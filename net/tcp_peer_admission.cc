@@ -10,11 +10,7 @@
 namespace synod::net {
 
 void TcpPeerTransport::Impl::accept(UniqueFd fd) {
-  if (strangers() >= context.options.limits.strangers_max) {
-    ++context.tally.refused_strangers;
-    accepting->count_closed();
-    return;
-  }
+  if (strangers() >= context.options.limits.strangers_max) end_oldest_stranger();
   auto inbound = std::make_shared<PeerInbound>(context, *this);
   const base::Status opened = inbound->open(std::move(fd));
   if (!opened.ok()) {
@@ -30,6 +26,20 @@ void TcpPeerTransport::Impl::accept(UniqueFd fd) {
 std::size_t TcpPeerTransport::Impl::strangers() const {
   return static_cast<std::size_t>(std::count_if(
       inbounds.begin(), inbounds.end(), [](auto& entry) { return !entry.second->is_admitted(); }));
+}
+
+/// Who says nothing must not keep those out who do: a peer says hello as soon as it may, so that
+/// the longest silence is the least likely to be one's.
+void TcpPeerTransport::Impl::end_oldest_stranger() {
+  std::shared_ptr<PeerInbound> oldest;
+  for (const auto& [key, inbound] : inbounds) {
+    if (inbound->is_admitted()) continue;
+    if (oldest == nullptr || inbound->began() < oldest->began()) oldest = inbound;
+  }
+  if (oldest == nullptr) return;
+  ++context.tally.refused_strangers;
+  oldest->close();
+  gone(*oldest);
 }
 
 void TcpPeerTransport::Impl::gone(PeerInbound& inbound) {
@@ -66,12 +76,15 @@ HelloVerdict TcpPeerTransport::Impl::judge(const PeerInbound& inbound, const Hel
 
 std::shared_ptr<PeerState> TcpPeerTransport::Impl::meet(const Hello& hello) {
   const std::lock_guard lock(mutex);
-  if (!peers.contains(hello.sender)) {
+  const auto configured = context.options.peers.find(hello.sender);
+  const bool is_new = !peers.contains(hello.sender);
+  if (is_new && configured == context.options.peers.end()) {
     const auto learned = std::count_if(
         peers.begin(), peers.end(), [](const auto& entry) { return !entry.second.is_configured; });
     if (static_cast<std::size_t>(learned) >= context.options.limits.learned_max) return nullptr;
   }
   Peer& peer = peer_of(hello.sender);
+  if (is_new && configured != context.options.peers.end()) configure(peer, configured->second);
   learn(peer, hello.endpoint);
   // It lives: no need to wait until the next attempt is due.
   post_to_dialers(peer, [](PeerDialer& dialer) { dialer.nudge(); });
@@ -95,6 +108,15 @@ void TcpPeerTransport::Impl::learn(Peer& peer, const std::string& endpoint) {
   ++context.tally.learned;
   if (!peer.is_configured) peer.endpoint = endpoint;
   post_to_dialers(peer, [where = *address](PeerDialer& dialer) { dialer.set_learned(where); });
+}
+
+/// What is left of a peer that was forgotten: if it lives it dials again, and is learned anew.
+void TcpPeerTransport::Impl::end_inbounds_of(PeerId peer) {
+  for (const auto& [key, other] : std::map(inbounds)) {
+    if (!other->is_admitted() || other->peer_id() != peer) continue;
+    other->close();
+    gone(*other);
+  }
 }
 
 void TcpPeerTransport::Impl::end_older(const PeerInbound& inbound, const Hello& hello) {

@@ -20,7 +20,7 @@ struct PeerLimits {
   std::array<std::size_t, kPeerClassCount> queue_bytes_max{64U << 20U, 64U << 20U, 32U << 20U};
   /// REQUIRES: at most the queue's. All nodes have the same.
   std::array<std::uint32_t, kPeerClassCount> frame_bytes_max{64U << 20U, 64U << 20U, 32U << 20U};
-  std::size_t strangers_max = 64;  ///< Inbound connections that have not said hello yet.
+  std::size_t strangers_max = 64;  ///< Inbound, no hello yet; one more ends the oldest.
   std::size_t learned_max = 64;    ///< Peers that are not configured.
 };
 
@@ -63,7 +63,7 @@ struct TcpPeerOptions {
 struct PeerCounters {
   std::uint64_t inbound = 0;            ///< Inbound connections now.
   std::uint64_t outbound = 0;           ///< Outbound connections that stand now.
-  std::uint64_t refused_strangers = 0;  ///< Closed at once because of strangers_max.
+  std::uint64_t refused_strangers = 0;  ///< Ended for a newer one: strangers_max.
   std::uint64_t hello_timeouts = 0;
   std::uint64_t bad_hellos = 0;      ///< Garbage where a hello belongs.
   std::uint64_t wrong_receiver = 0;  ///< This and the next two on either side.

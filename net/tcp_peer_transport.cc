@@ -143,10 +143,7 @@ base::Status TcpPeerTransport::configure_peer(PeerId peer, const PeerAddress& ad
   SYNOD_RETURN_IF_ERROR(check_peer_address(options.bind_host, {address}, options.tls.has_value(),
                                            options.allow_insecure));
   const std::lock_guard lock(impl_->mutex);
-  Impl::Peer& known = impl_->peer_of(peer);
-  known.is_configured = true;
-  known.endpoint = format_peer_address(address);
-  impl_->post_to_dialers(known, [address](PeerDialer& dialer) { dialer.set_configured(address); });
+  impl_->configure(impl_->peer_of(peer), address);
   return {};
 }
 
@@ -156,6 +153,7 @@ void TcpPeerTransport::forget_peer(PeerId peer) {
   if (found == impl_->peers.end()) return;
   impl_->post_to_dialers(found->second, [](PeerDialer& dialer) { dialer.stop(); });
   impl_->peers.erase(found);
+  dispatcher().post([impl = impl_.get(), peer] { impl->end_inbounds_of(peer); });
 }
 
 base::Status TcpPeerTransport::reload_certificates() {
@@ -232,6 +230,12 @@ TcpPeerTransport::Impl::Peer& TcpPeerTransport::Impl::peer_of(PeerId id) {
     peer.dialers[i] = std::make_shared<PeerDialer>(context, peer.state, static_cast<PeerClass>(i));
   }
   return peer;
+}
+
+void TcpPeerTransport::Impl::configure(Peer& peer, const PeerAddress& address) {
+  peer.is_configured = true;
+  peer.endpoint = format_peer_address(address);
+  post_to_dialers(peer, [address](PeerDialer& dialer) { dialer.set_configured(address); });
 }
 
 void TcpPeerTransport::Impl::post_to_dialers(const Peer& peer, const DialerTask& task) {

@@ -60,8 +60,8 @@ class TcpPeerTransport final : public PeerTransport {
   void set_cluster(std::uint64_t cluster);
   /// Adds a peer or moves it. Refused as in check_peer_address.
   base::Status configure_peer(PeerId peer, const PeerAddress& address);
-  /// Dials this peer no more, unless it dials us again.
-  void forget_peer(PeerId peer);
+  /// Its connections end, too. When it comes back, a configured address of it counts again.
+  void forget_peer(PeerId peer) override;
   /// Reads the certificates again, for connections from now on. kUnsupported without TLS.
   base::Status reload_certificates();
 

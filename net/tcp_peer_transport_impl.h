@@ -39,6 +39,7 @@ struct TcpPeerTransport::Impl final : PeerInbound::Owner {
   void tick();
   void recheck_cluster();
   [[nodiscard]] std::size_t strangers() const;
+  void end_oldest_stranger();
 
   // PeerInbound::Owner
   Admission admit(PeerInbound& inbound, const Hello& hello) override;
@@ -48,9 +49,12 @@ struct TcpPeerTransport::Impl final : PeerInbound::Owner {
   /// Null if there is no room for one more that is not configured.
   std::shared_ptr<PeerState> meet(const Hello& hello);
   void learn(Peer& peer, const std::string& endpoint);
+  void end_inbounds_of(PeerId peer);
   void end_older(const PeerInbound& inbound, const Hello& hello);
   /// REQUIRES: mutex held.
   Peer& peer_of(PeerId id);
+  /// REQUIRES: mutex held.
+  void configure(Peer& peer, const PeerAddress& address);
   void post_to_dialers(const Peer& peer, const DialerTask& task);
   void for_each_dialer(const DialerTask& task);
 

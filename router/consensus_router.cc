@@ -15,15 +15,7 @@ namespace {
 
 /// Handed out by one node and not executed yet. Three nodes stay below what a leader holds.
 constexpr std::uint64_t kWindowBytes = 16U << 20;
-constexpr const char* kNoLeader = "No leader with a majority is known to this node";
-
-template <class Reply>
-Reply no_quorum() {
-  Reply reply;
-  reply.code = core::OutcomeCode::kNoQuorum;
-  reply.message = kNoLeader;
-  return reply;
-}
+constexpr std::int64_t kHeldRetryMs = 500;
 
 }  // namespace
 
@@ -85,6 +77,31 @@ Fullness ConsensusRouter::State::fullness() const {
   return {log_bytes.load(std::memory_order_relaxed),
           gate.bounds_tables() ? image->database->memory_bytes() : 0,
           image->persistence->is_paused()};
+}
+
+/// A replica that hears no leader forgets it within a moment, so that one which is known has a
+/// majority, or had it then. A node that is behind takes commands, too, and hands them to the owner
+/// of the newest fence it has executed; but not to a newer one: what became of them it could say
+/// only when it has caught up, and a refusal that may be repeated is worth more to a client than an
+/// outcome that nobody knows.
+core::Outcome ConsensusRouter::State::held() const {
+  std::optional<consensus::ReplicaId> leader;
+  {
+    const std::lock_guard lock(mutex);
+    leader = view.leader;
+  }
+  if (!leader) {
+    return core::refused(core::OutcomeCode::kNoQuorum,
+                         "No leader with a majority is known to this node", kHeldRetryMs);
+  }
+  const std::string what = *leader == self
+                               ? "This node leads its group, but has not caught up with its log"
+                               : base::concat("The group is led by node ", leader->value(),
+                                              ", but this node has not caught up with it");
+  return core::refused(core::OutcomeCode::kBusy,
+                       base::concat(what, " (executed: slot ", machine.applied().value(),
+                                    "); try again, or at another node"),
+                       kHeldRetryMs);
 }
 
 void ConsensusRouter::State::finish(std::vector<PendingCommands::Finished> finished) {
@@ -351,10 +368,11 @@ void ConsensusRouter::read(core::PointReadRequest request, const RequestContext&
                     image->core->visible_version())) {
     return done(image->core->read(request));
   }
-  state.pass(context, [&state, request = std::move(request),
-                       done = std::move(done)](bool may_read) mutable {
-    done(may_read ? state.machine.image()->core->read(request) : no_quorum<core::PointReadReply>());
-  });
+  state.pass(context,
+             [&state, request = std::move(request), done = std::move(done)](bool may_read) mutable {
+               done(may_read ? state.machine.image()->core->read(request)
+                             : state.refuse_read<core::PointReadReply>());
+             });
 }
 
 void ConsensusRouter::read_range(core::RangeReadRequest request, const RequestContext& context,
@@ -369,7 +387,7 @@ void ConsensusRouter::read_range(core::RangeReadRequest request, const RequestCo
   state.pass(context,
              [&state, request = std::move(request), done = std::move(done)](bool may_read) mutable {
                done(may_read ? state.machine.image()->core->read_range(request)
-                             : no_quorum<core::RangeReadReply>());
+                             : state.refuse_read<core::RangeReadReply>());
              });
 }
 
@@ -385,8 +403,8 @@ void ConsensusRouter::read_version(const RequestContext& context,
                     core::Version(0))) {
     return done(answer());
   }
-  state.pass(context, [answer, done = std::move(done)](bool may_read) mutable {
-    done(may_read ? answer() : no_quorum<core::VersionReply>());
+  state.pass(context, [&state, answer, done = std::move(done)](bool may_read) mutable {
+    done(may_read ? answer() : state.refuse_read<core::VersionReply>());
   });
 }
 
@@ -396,10 +414,11 @@ void ConsensusRouter::State::on_timer() {
   const base::Nanos time = now();
   std::vector<PendingCommands::Finished> finished;
   std::vector<std::uint64_t> late;
+  const core::Outcome refusal = held();
   {
     const std::lock_guard lock(mutex);
     if (is_closed) return;
-    finished = pending.expire(time, {options.hold, options.request_timeout});
+    finished = pending.expire(time, {options.hold, options.request_timeout}, refusal);
     if (std::exchange(is_blocked, false)) pump();
     look_for_stall(time);
     greet(time);

@@ -57,7 +57,8 @@ class ConsensusRouter final : public RequestRouter, public ApplyListener {
                   ReplicatedStateMachine& machine, base::Random random);
   ~ConsensusRouter() override;
 
-  /// Once, before anything else. `runtime` outlives the router's last call.
+  /// Once, before the replica starts; on the apply strand, or before it runs. `runtime` outlives
+  /// the router's last call.
   void attach(consensus::ReplicaRuntime& runtime, consensus::ClusterId cluster,
               const consensus::StateLabel& label);
   void start();

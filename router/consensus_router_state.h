@@ -79,6 +79,17 @@ struct ConsensusRouter::State {
   [[nodiscard]] base::Nanos now() const { return timers.clock().boot_time(); }
   [[nodiscard]] bool owns_fence() const { return fence.owner == self; }
   [[nodiscard]] Fullness fullness() const;
+  /// What a request is told that waited in vain: nobody leads, or somebody does and this node is
+  /// not as far. Without the mutex.
+  [[nodiscard]] core::Outcome held() const;
+  template <class Reply>
+  [[nodiscard]] Reply refuse_read() const {
+    core::Outcome why = held();
+    Reply reply;
+    reply.code = why.code;
+    reply.message = std::move(why.message);
+    return reply;
+  }
 
   // All with the mutex held.
   void pump();

@@ -190,7 +190,8 @@ void PendingCommands::on_skipped() {
 }
 
 std::vector<PendingCommands::Finished> PendingCommands::expire(base::Nanos now,
-                                                               const Patience& patience) {
+                                                               const Patience& patience,
+                                                               const core::Outcome& held) {
   std::vector<Finished> finished;
   for (auto at = entries_.begin(); at != entries_.end();) {
     const auto here = at++;
@@ -206,9 +207,7 @@ std::vector<PendingCommands::Finished> PendingCommands::expire(base::Nanos now,
       finished.push_back(
           finish(entry, core::refused(core::OutcomeCode::kTimeout, "Transaction timed out")));
     } else if (now > entry.command.submitted + patience.hold) {
-      finished.push_back(
-          finish(entry, core::refused(core::OutcomeCode::kNoQuorum,
-                                      "No leader with a majority is known to this node", 500)));
+      finished.push_back(finish(entry, held));
     }
     if (entry.is_ended) drop(here);
   }

@@ -82,7 +82,9 @@ class PendingCommands {
   /// An image took over: what is handed out may have been executed unseen.
   void on_skipped();
 
-  [[nodiscard]] std::vector<Finished> expire(base::Nanos now, const Patience& patience);
+  /// `held` is what those are told that could not be handed out in time.
+  [[nodiscard]] std::vector<Finished> expire(base::Nanos now, const Patience& patience,
+                                             const core::Outcome& held);
   [[nodiscard]] std::vector<Finished> end_all();
 
   [[nodiscard]] std::size_t size() const { return live_; }

@@ -28,9 +28,10 @@ using consensus::ReplicaId;
 
 namespace {
 
-constexpr std::uint64_t kDiskReserveMax = 256ULL << 20;
 constexpr const char* kFirstImage = "db";
 constexpr base::Nanos kComplaintEvery = std::chrono::seconds(1);
+constexpr base::Nanos kForgetEvery = std::chrono::seconds(1);
+constexpr base::Nanos kForgetAfter = std::chrono::seconds(10);
 constexpr const char* kLostMemory =
     "this replica has lost its memory and must not speak under its old name: move the directory "
     "away, start this node with an empty one, and replace it at the leader by itself "
@@ -79,9 +80,13 @@ Replicated::Replicated(ReplicatedSeams seams, ReplicatedOptions options)
       options_(std::move(options)),
       self_(static_cast<std::uint32_t>(options_.node.node_id)),
       calls_(std::make_unique<AdminCalls>()),
-      view_(std::make_unique<GroupView>()) {}
+      view_(std::make_unique<GroupView>()) {
+  if (seams_.compaction != nullptr) return;
+  compactor_ = std::make_unique<net::Worker>(concat("compact-", self_.value()));
+  seams_.compaction = &compactor_->dispatcher();
+}
 
-Replicated::~Replicated() = default;
+Replicated::~Replicated() { end_compaction(); }
 
 base::Result<std::unique_ptr<Replicated>> Replicated::open(ReplicatedSeams seams,
                                                            ReplicatedOptions options) {
@@ -108,6 +113,7 @@ Status Replicated::recover() {
   if (!is_formed) state.first_chain = chain_of_nobody(self_);
   if (is_formed && disk.base == consensus::kNoSlot) state.first_chain = first_of(disk.chain);
   state.backlog_bytes_max = options_.backlog_bytes_max;
+  state.disk_reserve_bytes = options_.disk_reserve_bytes;
   state.observer = options_.commits;
   state.database = options_.database;
   state.persistence = options_.persistence;
@@ -127,8 +133,13 @@ Status Replicated::recover() {
       [this](net::PeerId from, const base::Bytes& frame) { router_->on_peer_frame(from, frame); });
   seams_.transport.on_connected(net::PeerClass::kForward,
                                 [this](net::PeerId peer) { router_->on_peer_connected(peer); });
-  if (is_formed) return join_group();
-  prepare_forming();
+  if (!is_formed) {
+    prepare_forming();
+    return {};
+  }
+  found_state();
+  SYNOD_RETURN_IF_ERROR(join_group());
+  attach_router();
   return {};
 }
 
@@ -189,13 +200,34 @@ void Replicated::take_envelope(consensus::Envelope envelope) {
   });
 }
 
+/// The tables belong to the apply strand, the replica to the consensus strand: from one to the
+/// other and back. Nothing is executed before the last step.
 void Replicated::on_formed() {
-  if (const Status status = join_group(); !status.ok()) return fail(status.to_string());
-  // Not here: the driver is being called.
-  seams_.consensus.post([this] {
-    forming_.reset();
-    if (!is_stopped_) runtime_->start();
+  seams_.apply.post([this] {
+    found_state();
+    seams_.consensus.post([this] {
+      if (is_stopped_) return;
+      if (const Status status = join_group(); !status.ok()) return fail(status.to_string());
+      forming_.reset();
+      seams_.apply.post([this] {
+        attach_router();
+        seams_.consensus.post([this] {
+          if (!is_stopped_) runtime_->start();
+        });
+      });
+    });
   });
+}
+
+/// Apply strand, or before it runs; the superblock is formed and nobody writes it.
+void Replicated::found_state() {
+  if (machine_->label().applied != consensus::kNoSlot) return;
+  machine_->found(first_of(superblock_->current().chain));
+}
+
+/// Apply strand, or before it runs.
+void Replicated::attach_router() {
+  router_->attach(*runtime_, consensus::ClusterId(cluster_.load()), machine_->label());
 }
 
 consensus::RuntimeOptions Replicated::runtime_options() const {
@@ -209,8 +241,6 @@ consensus::RuntimeOptions Replicated::runtime_options() const {
 
 Status Replicated::join_group() {
   const consensus::RuntimeOptions options = runtime_options();
-  const Chain chain = superblock_->current().chain;
-  if (machine_->label().applied == consensus::kNoSlot) machine_->found(first_of(chain));
   SYNOD_ASSIGN_OR_RETURN(
       auto opened,
       consensus::PaxosLog::open(seams_.files, options_.directory, std::move(superblock_),
@@ -232,7 +262,6 @@ Status Replicated::join_group() {
       options, opened.state, seams_.random.fork());
   group_admin_ =
       std::make_unique<GroupAdmin>(seams_.consensus, *runtime_, *link_, self_, GroupAdminOptions());
-  router_->attach(*runtime_, options.replica.cluster, machine_->label());
   if (seams_.on_cluster) seams_.on_cluster(options.replica.cluster.value());
   live_log_ = log_.get();
   live_ = runtime_.get();
@@ -244,6 +273,7 @@ void Replicated::fail(const std::string& reason) {
 }
 
 Status Replicated::start() {
+  if (compactor_) compactor_->start();
   router_->start();
   if (forming_) {
     seams_.consensus.post([this] {
@@ -262,11 +292,8 @@ void Replicated::watch_space() {
   gate.set_compaction_pending(machine_->image()->backend->stats().compaction_pending_bytes);
   const auto space = seams_.files.space(options_.directory);
   if (space.ok()) {
-    const std::uint64_t reserve =
-        options_.disk_reserve_bytes != 0
-            ? options_.disk_reserve_bytes
-            : std::min<std::uint64_t>(kDiskReserveMax, space->total_bytes / 4);
-    gate.set_no_space(space->free_bytes < reserve);
+    gate.set_no_space(space->free_bytes <
+                      disk_reserve(options_.disk_reserve_bytes, space->total_bytes));
   } else {
     base::log_warning("storage", "free space is unknown: " + space.status().to_string());
   }
@@ -295,6 +322,7 @@ void Replicated::on_installed(const consensus::SnapshotManifest& label) {
 void Replicated::on_batch(const Replica& replica, const consensus::Output& output,
                           std::size_t inputs) {
   if (options_.observer != nullptr) options_.observer->on_batch(replica, output, inputs);
+  note_members(replica);
   const GroupView now{replica.acceptor().promised(), replica.leader(), replica.is_established()};
   const bool is_same =
       now.promised == view_->promised && now.leader == view_->leader && now.leads == view_->leads;
@@ -306,6 +334,38 @@ void Replicated::on_batch(const Replica& replica, const consensus::Output& outpu
   base::log_warning("consensus",
                     "this node was removed from its group, which goes on without it: stop it; its "
                     "directory is of no use to the group any more");
+}
+
+void Replicated::note_members(const Replica& replica) {
+  const consensus::Configuration& now = replica.configuration();
+  if (now.id != members_of_ || replica.chain().as_of != members_as_of_) {
+    members_of_ = now.id;
+    members_as_of_ = replica.chain().as_of;
+    for (const consensus::Member& each : now.voters) known_.insert(each.id);
+    for (const consensus::Member& each : now.learners) known_.insert(each.id);
+    for (const consensus::Configuration& older : replica.chain().configurations) {
+      for (const consensus::Member& each : older.voters) known_.insert(each.id);
+    }
+    former_ = known_;
+    for (const consensus::Member& each : now.voters) former_.erase(each.id);
+    for (const consensus::Member& each : now.learners) former_.erase(each.id);
+  }
+  const base::Nanos time = seams_.consensus.clock().boot_time();
+  if (former_.empty() || time < next_forget_) return;
+  next_forget_ = time + kForgetEvery;
+  forget_former(time);
+}
+
+/// RE4. One that lives, to learn that it was removed or to come back with a new disk, is heard.
+void Replicated::forget_former(base::Nanos now) {
+  for (const net::PeerView& peer : seams_.transport.views()) {
+    const bool is_former = former_.contains(ReplicaId(peer.id.value()));
+    if (!is_former || now < peer.last_heard + kForgetAfter) continue;
+    base::log_info("consensus",
+                   concat("node ", peer.id.value(),
+                          " is no longer a member and is silent: not dialed any more"));
+    seams_.transport.forget_peer(peer.id);
+  }
 }
 
 void Replicated::on_complaint(std::string_view line) {
@@ -333,10 +393,19 @@ void Replicated::stop(base::Function<void()> done) {
   });
 }
 
+/// One that is under way ends early; what it has rewritten stays.
+void Replicated::end_compaction() {
+  if (!compactor_ || !machine_) return;
+  machine_->interrupt();
+  compactor_->stop();
+  compactor_->join();
+}
+
 Status Replicated::close() {
   is_stopped_ = true;
   router_->close();
   calls_->end_all();
+  end_compaction();
   const Status closed = machine_->close();
   // The log holds everything: the next start executes it again.
   if (!closed.ok()) base::log_warning("persistence", "final flush: " + closed.to_string());

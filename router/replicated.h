@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "core/persistence.h"
 #include "core/transactional_kv_database.h"
 #include "net/peer_transport.h"
+#include "net/worker.h"
 #include "router/commit_observer.h"
 #include "router/direct_router.h"
 #include "router/store.h"
@@ -66,7 +68,7 @@ struct ReplicatedSeams {
   base::Dispatcher& log;          ///< One write and one sync at a time.
   base::Dispatcher& apply;        ///< The single writer of the tables.
   base::Dispatcher& persistence;  ///< Backend, next segments, free space.
-  base::Dispatcher& storage;      ///< Long work: compaction, backups, snapshots.
+  base::Dispatcher& storage;      ///< Long work: backups, snapshots.
   net::PeerTransport& transport;
   base::Random random;
   /// Opens the backend in the given directory.
@@ -77,6 +79,8 @@ struct ReplicatedSeams {
   std::function<void(std::uint64_t cluster)> on_cluster;
   /// A broken promise of the disk, once: nothing is sent, written or answered afterwards.
   std::function<void(const std::string& reason)> fatal;
+  /// Compactions; null: the replica runs a thread of its own for them.
+  base::Dispatcher* compaction = nullptr;
 };
 
 class AdminCalls;
@@ -110,6 +114,7 @@ struct GroupView;
 ///   RE2  A frame of a peer reaches the protocol only if it is intact, of this cluster and meant
 ///        for this replica; all else is counted and dropped.
 ///   RE3  Every question of an operator is answered once, also when the store stops.
+///   RE4  A former member that is silent is not dialed for ever.
 ///
 /// Threads: `open` before the dispatchers and the transport run; `close` after they stopped, and
 /// destruction too; the rest from any.
@@ -155,9 +160,14 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   [[nodiscard]] base::Status join_group();
   [[nodiscard]] consensus::RuntimeOptions runtime_options() const;
   void on_formed();
+  void found_state();
+  void attach_router();
   void fail(const std::string& reason);
   void watch_space();
+  void end_compaction();
   void watch_log(const consensus::PaxosLog& log);
+  void note_members(const consensus::Replica& replica);
+  void forget_former(base::Nanos now);
 
   // RuntimeObserver.
   void on_batch(const consensus::Replica& replica, const consensus::Output& output,
@@ -180,6 +190,7 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
 
   ReplicatedSeams seams_;
   const ReplicatedOptions options_;
+  std::unique_ptr<net::Worker> compactor_;  ///< Null: the seam is somebody else's.
   const consensus::ReplicaId self_;
   std::unique_ptr<storage::DataDirectory> data_directory_;
   std::unique_ptr<consensus::SuperblockStore> superblock_;  ///< Until the log takes it.
@@ -198,8 +209,14 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   std::atomic<std::uint64_t> cluster_{0};
   std::atomic<std::uint64_t> log_bytes_{0};
   std::optional<base::Nanos> complained_at_;  ///< Consensus strand.
-  bool was_log_large_ = false;                ///< Persistence strand.
-  bool is_retired_ = false;                   ///< Consensus strand.
+  // Consensus strand: whom this process ever knew as a member, and who of them is none now.
+  std::set<consensus::ReplicaId> known_;
+  std::set<consensus::ReplicaId> former_;
+  consensus::ConfigId members_of_;  ///< As of this configuration
+  consensus::Slot members_as_of_;   ///< and this entry.
+  base::Nanos next_forget_{0};
+  bool was_log_large_ = false;  ///< Persistence strand.
+  bool is_retired_ = false;     ///< Consensus strand.
   std::atomic<bool> is_stopped_{false};
   std::atomic<bool> has_failed_{false};
 };

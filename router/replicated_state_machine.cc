@@ -37,7 +37,8 @@ ReplicatedStateMachine::ReplicatedStateMachine(StateMachineSeams seams, StateMac
       yard_(std::make_shared<ImageYard>(seams_, options_.directory, options_.database,
                                         options_.persistence)),
       snapshots_(seams_, options_.directory + "/snap", interrupted_),
-      staging_(seams_.files, options_.directory + "/staging", interrupted_),
+      staging_(seams_.files, options_.directory + "/staging", options_.disk_reserve_bytes,
+               interrupted_),
       names_(seams_.random) {
   // Two generators that do not name alike.
   names_ = names_.fork();
@@ -59,6 +60,7 @@ Status ReplicatedStateMachine::recover() {
   }
   SYNOD_RETURN_IF_ERROR(seams_.files.create_directories(options_.directory));
   SYNOD_RETURN_IF_ERROR(yard_->remove_leftovers(options_.active));
+  SYNOD_RETURN_IF_ERROR(staging_.recover());
   SYNOD_ASSIGN_OR_RETURN(image_, yard_->open(options_.active, options_.first_chain));
   SYNOD_ASSIGN_OR_RETURN(label_, ImageYard::label_of(*image_));
   applied_.store(label_.applied.value());

@@ -46,6 +46,7 @@ struct StateMachineOptions {
   /// does not begin with slot 1.
   std::optional<consensus::Chain> first_chain;
   std::uint64_t backlog_bytes_max = 64U << 20;  ///< Rows not yet in the backend; then apply waits.
+  std::uint64_t disk_reserve_bytes = 0;         ///< No snapshot is pulled into it; 0: a default.
   core::DatabaseOptions database;
   core::PersistenceOptions persistence;
   CommitObserver* observer = nullptr;  ///< Of what is executed; outlives the machine.
@@ -77,7 +78,7 @@ class ReplicatedStateMachine final : public consensus::StateMachine {
   /// Before the first apply.
   void set_listener(ApplyListener& listener) { listener_ = &listener; }
   /// The chain that the group began with, when it is known later than the image was made. Before
-  /// the first apply. REQUIRES: nothing was applied.
+  /// the first apply; on the apply strand, or before it runs. REQUIRES: nothing was applied.
   void found(const consensus::Chain& first);
   [[nodiscard]] std::shared_ptr<const ReplicaImage> image() const;
   /// Of the image, for diagnostics. Any thread.

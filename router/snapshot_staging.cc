@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/logging.h"
 #include "base/text.h"
 #include "router/snapshot_files.h"
 
@@ -15,9 +16,30 @@ using base::StatusCode;
 using consensus::SnapshotFile;
 using consensus::SnapshotManifest;
 
+std::uint64_t disk_reserve(std::uint64_t configured, std::uint64_t disk_bytes) {
+  constexpr std::uint64_t kReserveMax = 256ULL << 20;
+  return configured != 0 ? configured : std::min(kReserveMax, disk_bytes / 4);
+}
+
 SnapshotStaging::SnapshotStaging(storage::FileSystem& files, std::string root,
-                                 const std::atomic<bool>& interrupted)
-    : files_(files), root_(std::move(root)), interrupted_(interrupted) {}
+                                 std::uint64_t reserve_bytes, const std::atomic<bool>& interrupted)
+    : files_(files),
+      root_(std::move(root)),
+      reserve_bytes_(reserve_bytes),
+      interrupted_(interrupted) {}
+
+Status SnapshotStaging::recover() {
+  if (!files_.exists(root_)) return {};
+  SYNOD_ASSIGN_OR_RETURN(const auto areas, files_.list(root_));
+  const auto space = files_.space(root_);
+  // Unknown: what is there stays, as it would have in the process that staged it.
+  if (areas.empty() || !space.ok()) return {};
+  if (space->free_bytes >= disk_reserve(reserve_bytes_, space->total_bytes)) return {};
+  base::log_warning("router", base::concat(root_, ": the disk has only ", space->free_bytes,
+                                           " bytes free: a snapshot that was being pulled is "
+                                           "removed, to be pulled again when there is room"));
+  return storage::remove_tree(files_, root_);
+}
 
 std::string SnapshotStaging::path(consensus::SnapshotId id) const {
   return base::concat(root_, "/", id_name(id.value()));
@@ -31,6 +53,7 @@ Result<std::vector<consensus::StagedFile>> SnapshotStaging::begin(
   // First: they may be what fills the disk.
   SYNOD_RETURN_IF_ERROR(files_.create_directories(root_));
   SYNOD_RETURN_IF_ERROR(remove_other_areas(manifest));
+  SYNOD_RETURN_IF_ERROR(check_room(manifest));
   SYNOD_RETURN_IF_ERROR(files_.create_directories(directory));
   SYNOD_RETURN_IF_ERROR(remove_strays(manifest));
   std::vector<consensus::StagedFile> staged;
@@ -42,6 +65,36 @@ Result<std::vector<consensus::StagedFile>> SnapshotStaging::begin(
   }
   manifest_ = manifest;
   return staged;
+}
+
+/// SG5. The staged files become the state by a new name, so that they need their room once.
+Status SnapshotStaging::check_room(const SnapshotManifest& manifest) {
+  SYNOD_ASSIGN_OR_RETURN(const std::uint64_t missing, missing_bytes(manifest));
+  const auto space = files_.space(root_);
+  // Unknown is not short: a write that finds no room says so, and the staging goes then.
+  if (!space.ok()) return {};
+  const std::uint64_t reserve = disk_reserve(reserve_bytes_, space->total_bytes);
+  const std::uint64_t usable = space->free_bytes - std::min(space->free_bytes, reserve);
+  if (missing <= usable) return {};
+  SYNOD_RETURN_IF_ERROR(discard(manifest.id));
+  return {StatusCode::kNoSpace,
+          base::concat(root_, ": the snapshot of slot ", manifest.slot.value(), " needs ", missing,
+                       " bytes more, the disk has ", space->free_bytes, " free, ", reserve,
+                       " of them kept for the log: it is not pulled before there is room")};
+}
+
+Result<std::uint64_t> SnapshotStaging::missing_bytes(const SnapshotManifest& manifest) const {
+  std::uint64_t missing = 0;
+  for (const SnapshotFile& file : manifest.files) {
+    const std::string name = base::concat(path(manifest.id), "/", file.name);
+    std::uint64_t size = 0;
+    if (files_.exists(name)) {
+      SYNOD_ASSIGN_OR_RETURN(const auto opened, files_.open(name, storage::OpenMode::kRead));
+      SYNOD_ASSIGN_OR_RETURN(size, opened->size());
+    }
+    missing += file.bytes - std::min(file.bytes, size);
+  }
+  return missing;
 }
 
 /// SG1

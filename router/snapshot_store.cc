@@ -160,17 +160,18 @@ void SnapshotStore::read(const consensus::ReadSnapshot& request,
     return done(std::nullopt);
   }
   found->second.readers[request.to] = apply_.clock().boot_time();
+  if (!reading_.insert({request.to, request.id}).second) return;
   const SnapshotFile file = found->second.manifest.files[request.file];
   storage_.post([this, request, file, done = std::move(done)]() mutable {
     auto part = read_part(request, file);
-    apply_.post(
-        [this, id = request.snapshot, done = std::move(done), part = std::move(part)]() mutable {
-          if (part.ok()) return done(std::move(*part));
-          base::log_warning("router", "a snapshot cannot be served: " + part.status().to_string());
-          // Who is stopping says nothing about the snapshot.
-          if (part.status().code() != StatusCode::kClosed) forget(id);
-          done(std::nullopt);
-        });
+    apply_.post([this, request, done = std::move(done), part = std::move(part)]() mutable {
+      reading_.erase({request.to, request.id});
+      if (part.ok()) return done(std::move(*part));
+      base::log_warning("router", "a snapshot cannot be served: " + part.status().to_string());
+      // Who is stopping says nothing about the snapshot.
+      if (part.status().code() != StatusCode::kClosed) forget(request.snapshot);
+      done(std::nullopt);
+    });
   });
 }
 

@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/function.h"
@@ -48,7 +50,8 @@ class SnapshotStore {
   [[nodiscard]] std::optional<consensus::SnapshotManifest> newest() const;
   void take(std::shared_ptr<ReplicaImage> image,
             base::Function<void(base::Result<consensus::SnapshotManifest>)> done);
-  /// None: it is gone.
+  /// None: it is gone. A question that is repeated while it waits is dropped: one answer tells
+  /// both.
   void read(const consensus::ReadSnapshot& request,
             base::Function<void(std::optional<base::Bytes>)> done);
   void release(const consensus::ReleaseSnapshot& release);
@@ -78,7 +81,8 @@ class SnapshotStore {
   base::Random random_;
   const std::string root_;
   const std::atomic<bool>& interrupted_;
-  std::map<consensus::SnapshotId, Kept> snapshots_;  ///< Apply strand.
+  std::map<consensus::SnapshotId, Kept> snapshots_;                          ///< Apply strand.
+  std::set<std::pair<consensus::ReplicaId, consensus::RequestId>> reading_;  ///< Apply strand.
 };
 
 }  // namespace synod::router

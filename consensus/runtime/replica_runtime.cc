@@ -31,6 +31,7 @@ ReplicaRuntime::ReplicaRuntime(RuntimeSeams seams, RuntimeOptions options,
           seams_.apply, seams_.machine, log_, options.state,
           [this](ApplyEvent event) { inbox_.push(std::move(event)); },
           [this](const base::Status& status) { fail(status); }),
+      backlog_(options.backlog_bytes),
       flushed_(seams_.machine.durable_applied()),
       trimmed_(state.base) {
   if (const auto newest = seams_.machine.newest_snapshot()) {
@@ -130,6 +131,11 @@ void ReplicaRuntime::take(Tick) {
   if (snapshot_wanted_) apply_.take_snapshot(*std::exchange(snapshot_wanted_, std::nullopt));
 }
 
+void ReplicaRuntime::take(Envelope& envelope) {
+  backlog_.limit(envelope.message, replica_.acceptor());
+  replica_.step(envelope);
+}
+
 void ReplicaRuntime::take(Ticket ticket) {
   replica_.persisted(ticket);
   durable_ = ticket;
@@ -153,6 +159,7 @@ void ReplicaRuntime::on(AppliedThrough& event) {
     slot = slot.next();
   }
   replica_.applied(before(slot));
+  backlog_.on_executed(before(slot));
 }
 
 void ReplicaRuntime::on(const StateFlushed& event) { flushed_ = std::max(flushed_, event.through); }
@@ -182,6 +189,7 @@ void ReplicaRuntime::on(const StagingFailed& event) {
 void ReplicaRuntime::on(const SnapshotInstalled& event) {
   proposals_.on_skipped(event.label.slot);
   replica_.install_snapshot(event.label);
+  backlog_.on_executed(event.label.slot);
   seams_.observer.on_installed(event.label);
 }
 
@@ -199,6 +207,12 @@ void ReplicaRuntime::refuse_other_ballots() {
 void ReplicaRuntime::submit_proposals() {
   refuse_other_ballots();
   if (batch_.empty()) return;
+  // W3. A leader may have inherited more than it ever proposed.
+  if (backlog_.is_full() && replica_.role() == Role::kLeading) {
+    const Proposed busy{Proposed::Code::kBusy, {}, {}, replica_.leader()};
+    for (Proposal& each : std::exchange(batch_, {})) refuse(each, busy);
+    return;
+  }
   std::vector<base::Bytes> commands;
   commands.reserve(batch_.size());
   for (Proposal& each : batch_) commands.push_back(std::move(each.command));
@@ -241,6 +255,7 @@ void ReplicaRuntime::carry_out(Output& output) {
   release();
   if (!output.apply.empty()) {
     for (const Delivery& each : output.apply) proposals_.on_decided(each);
+    backlog_.on_handed_over(output.apply);
     apply_.apply(std::move(output.apply));
   }
   for (const Output::Read& each : output.reads) {

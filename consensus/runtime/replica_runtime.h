@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "consensus/log/paxos_log.h"
 #include "consensus/protocol/replica.h"
+#include "consensus/runtime/apply_backlog.h"
 #include "consensus/runtime/apply_worker.h"
 #include "consensus/runtime/inbox.h"
 #include "consensus/runtime/log_writer.h"
@@ -66,6 +67,8 @@ struct RuntimeOptions {
   Instant space_retry = base::Millis(100);  ///< On a full disk.
   /// Slots below the newest snapshot that are kept for laggards.
   std::uint64_t keep_slots = 10'000;
+  /// Decided and not executed here; beyond it this replica takes no new entries (W3).
+  std::size_t backlog_bytes = 128 << 20;
   /// For how long a deposed leader waits to learn what became of its proposals.
   Instant outcome_patience = base::Millis(2000);
 };
@@ -85,6 +88,7 @@ struct RuntimeOptions {
 ///   R3  the clock is read after the requests of the batch were taken from the queue;
 ///   O1  each proposal and each read is answered exactly once, unless the process ends first;
 ///   T1  the log is cut behind nothing that is not both flushed and in a durable snapshot;
+///   W3  what is decided and waits for the state machine is bounded, see ApplyBacklog;
 ///   F1  after an error of the log or the state nothing leaves this replica.
 ///
 /// Threads: public calls come from any thread and never wait; their callbacks run on the consensus
@@ -142,7 +146,7 @@ class ReplicaRuntime {
   void handle(std::vector<Input>& inputs);
   void turn_away(std::vector<Input>& inputs, std::size_t first);
   void take(Tick tick);
-  void take(Envelope& envelope) { replica_.step(envelope); }
+  void take(Envelope& envelope);
   void take(Ticket ticket);
   void take(ApplyEvent& event);
   void take(Proposal& proposal) { batch_.push_back(std::move(proposal)); }
@@ -174,6 +178,7 @@ class ReplicaRuntime {
   Inbox<Input> inbox_;
   LogWriter log_;
   ApplyWorker apply_;
+  ApplyBacklog backlog_;
   Proposals proposals_;
   std::vector<Proposal> batch_;  ///< Proposed in this batch of inputs.
   std::map<ReadContext, ReadDone> reads_;

@@ -167,12 +167,28 @@ TEST(PeerInbound, StrangersAndUnknownPeersAreBounded) {
   RawPeer first = RawPeer::dial(node.port());
   RawPeer second = RawPeer::dial(node.port());
   RawPeer third = RawPeer::dial(node.port());
-  EXPECT_TRUE(third.wait_closed());
+  EXPECT_TRUE(first.wait_closed()) << "who has been silent for longest goes";
   EXPECT_EQ(node.transport().counters().refused_strangers, 1U);
-  first.write(encode_hello(dial_hello(2, 1)));
-  EXPECT_EQ(first.read_hello().verdict, HelloVerdict::kAccepted);
+  third.write(encode_hello(dial_hello(2, 1)));
+  EXPECT_EQ(third.read_hello().verdict, HelloVerdict::kAccepted);
   second.write(encode_hello(dial_hello(3, 1)));
   EXPECT_EQ(second.read_hello().verdict, HelloVerdict::kNoRoom);
+}
+
+TEST(PeerInbound, SilentStrangersDoNotKeepAPeerOut) {
+  TcpPeerOptions options = test_options(1);
+  options.limits.strangers_max = 4;
+  options.times.hello_timeout = std::chrono::hours(1);
+  TestNode node(options);
+  std::vector<RawPeer> silent;
+  for (int i = 0; i < 4; ++i) silent.push_back(RawPeer::dial(node.port()));
+  RawPeer peer = RawPeer::dial(node.port());
+  peer.write(encode_hello(dial_hello(2, 1)));
+  EXPECT_EQ(peer.read_hello().verdict, HelloVerdict::kAccepted);
+  RawPeer other = RawPeer::dial(node.port());
+  other.write(encode_hello(dial_hello(3, 1)));
+  EXPECT_EQ(other.read_hello().verdict, HelloVerdict::kAccepted);
+  EXPECT_EQ(node.transport().counters().refused_strangers, 1U) << "admitted ones do not count";
 }
 
 TEST(PeerInbound, EndpointOnAnotherMachineIsNotDialedWithoutTls) {

@@ -140,10 +140,24 @@ TEST(TcpPeerTransport, StartSaysWhyItCannot) {
 }
 
 TEST(TcpPeerTransport, ForgottenPeerIsNotSentTo) {
+  TestNode a(test_options(1));
+  ASSERT_TRUE(a.transport().configure_peer(PeerId(2), {"127.0.0.1", 1}).ok());
+  a.transport().forget_peer(PeerId(2));
+  EXPECT_FALSE(a.send(2, "x"));
+  EXPECT_TRUE(a.transport().views().empty());
+}
+
+TEST(TcpPeerTransport, AForgottenPeerThatLivesComesBackByItself) {
   Pair pair;
   pair.a.transport().forget_peer(PeerId(2));
-  EXPECT_FALSE(pair.a.send(2, "x"));
-  EXPECT_TRUE(pair.a.transport().views().empty());
+  ASSERT_TRUE(pair.a.wait_connected(2, 2));
+  EXPECT_TRUE(pair.a.send(2, "again"));
+  EXPECT_EQ(pair.b.wait_frames(1, 1).front(), "again");
+  // Configured, it is dialed where the configuration says.
+  ASSERT_TRUE(pair.b.wait_connected(1, 2));
+  pair.b.transport().forget_peer(PeerId(1));
+  ASSERT_TRUE(pair.b.wait_connected(1, 3));
+  EXPECT_EQ(pair.b.view(1).endpoint, format_peer_address(pair.a.address()));
 }
 
 TEST(TcpPeerTransport, MeasuresTheRoundTrip) {

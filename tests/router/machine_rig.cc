@@ -10,6 +10,7 @@
 #include "core/kv_store_executor.h"
 #include "router/snapshot_files.h"
 #include "storage/sim_backend.h"
+#include "tests/router/gated_backend.h"
 #include "tests/router/sim_server.h"
 
 namespace synod::router {
@@ -22,40 +23,6 @@ using consensus::Slot;
 using consensus::SnapshotManifest;
 
 namespace {
-
-/// A backend that can be told to refuse writes, as a full disk does.
-class GatedBackend final : public storage::StorageBackend {
- public:
-  GatedBackend(std::unique_ptr<StorageBackend> inner, std::shared_ptr<bool> is_refusing)
-      : inner_(std::move(inner)), is_refusing_(std::move(is_refusing)) {}
-  Status write(const storage::WriteBatch& batch) override {
-    if (*is_refusing_) return Status(base::StatusCode::kNoSpace, "the disk is full");
-    return inner_->write(batch);
-  }
-  Result<std::optional<base::Bytes>> get(base::BytesView key) const override {
-    return inner_->get(key);
-  }
-  Result<std::optional<base::Bytes>> get_durable(base::BytesView key) const override {
-    return inner_->get_durable(key);
-  }
-  Status scan(base::BytesView begin, base::BytesView end,
-              base::Function<bool(base::BytesView, base::BytesView)> row) const override {
-    return inner_->scan(begin, end, std::move(row));
-  }
-  Status flush() override { return inner_->flush(); }
-  Status compact() override { return inner_->compact(); }
-  Status checkpoint(const std::string& directory) override { return inner_->checkpoint(directory); }
-  Result<std::vector<std::optional<base::Bytes>>> read_checkpoint(
-      const std::string& directory, const std::vector<base::Bytes>& keys) const override {
-    return inner_->read_checkpoint(directory, keys);
-  }
-  Stats stats() const override { return inner_->stats(); }
-  std::string name() const override { return inner_->name(); }
-
- private:
-  std::unique_ptr<StorageBackend> inner_;
-  std::shared_ptr<bool> is_refusing_;
-};
 
 consensus::Chain three_voters() {
   consensus::Configuration configuration;

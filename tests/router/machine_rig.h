@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +84,7 @@ class MachineRig final : public ApplyListener {
   /// True if all of it is there.
   bool pull(MachineRig& source, const consensus::SnapshotManifest& manifest,
             std::uint32_t part_bytes, std::size_t parts_max = SIZE_MAX);
+  void on_apply(std::function<void()> task) { apply_.post(std::move(task)); }
   void settle() { loop_.run_for(std::chrono::seconds(1)); }
 
   /// True: label, hash and tables are those of the log at the label's slot.

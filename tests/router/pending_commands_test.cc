@@ -17,6 +17,7 @@ using core::OutcomeCode;
 
 constexpr base::Nanos kHold = std::chrono::seconds(5);
 constexpr PendingCommands::Patience kPatience{kHold, 2 * kHold};
+const core::Outcome kHeld = core::refused(OutcomeCode::kNoQuorum, "nobody leads", 500);
 
 PendingCommands::Command command_of(std::size_t bytes, base::Nanos submitted = base::Nanos(0)) {
   PendingCommands::Command command;
@@ -88,13 +89,13 @@ TEST(PendingCommands, TimeEndsWhatWaitsAsRefusedAndWhatIsOutAsUnknown) {
   auto late = command_of(1);
   late.deadline = base::Nanos(1);
   pending.add(std::move(late));
-  auto ended = pending.expire(base::Nanos(2), kPatience);
+  auto ended = pending.expire(base::Nanos(2), kPatience, kHeld);
   ASSERT_EQ(ended.size(), 1U);
   EXPECT_EQ(ended[0].outcome.code, OutcomeCode::kTimeout);
-  ended = pending.expire(kHold + base::Nanos(1), kPatience);
+  ended = pending.expire(kHold + base::Nanos(1), kPatience, kHeld);
   ASSERT_EQ(ended.size(), 1U);
   EXPECT_EQ(ended[0].outcome.code, OutcomeCode::kNoQuorum);
-  ended = pending.expire(2 * kHold + base::Nanos(1), kPatience);
+  ended = pending.expire(2 * kHold + base::Nanos(1), kPatience, kHeld);
   ASSERT_EQ(ended.size(), 1U);
   EXPECT_EQ(ended[0].outcome.code, OutcomeCode::kOutcomeUnknown);
   EXPECT_EQ(pending.size(), 0U);
@@ -106,7 +107,7 @@ TEST(PendingCommands, AnEndedCommandIsStillGivenAgainUntilItArrived) {
   pending.add(command_of(1));
   pending.add(command_of(1));
   EXPECT_EQ(numbers_of(pending).size(), 2U);
-  EXPECT_EQ(pending.expire(2 * kHold + base::Nanos(1), kPatience).size(), 2U);
+  EXPECT_EQ(pending.expire(2 * kHold + base::Nanos(1), kPatience, kHeld).size(), 2U);
   pending.rewind();
   EXPECT_EQ(numbers_of(pending), (std::vector<std::uint64_t>{1, 2}));
 }
@@ -127,7 +128,7 @@ TEST(PendingCommands, WhatDidNotLeaveIsNotInDoubt) {
   pending.add(command_of(1));
   ASSERT_TRUE(pending.next());
   pending.take_back();
-  const auto ended = pending.expire(kHold + base::Nanos(1), kPatience);
+  const auto ended = pending.expire(kHold + base::Nanos(1), kPatience, kHeld);
   ASSERT_EQ(ended.size(), 1U);
   EXPECT_EQ(ended[0].outcome.code, OutcomeCode::kNoQuorum);
 }
@@ -152,7 +153,7 @@ TEST(PendingCommands, ANoLongerLeadingOwnerGetsNothingMore) {
   pending.add(command_of(1));
   EXPECT_FALSE(pending.next());
   // It was never proposed: its end is no unknown one.
-  const auto ended = pending.expire(kHold + base::Nanos(1), kPatience);
+  const auto ended = pending.expire(kHold + base::Nanos(1), kPatience, kHeld);
   ASSERT_EQ(ended.size(), 2U);
   EXPECT_EQ(ended[0].outcome.code, OutcomeCode::kNoQuorum);
 }

@@ -142,6 +142,32 @@ TEST(ReplicatedMembers, AMemberIsRemovedTheLeaderToo) {
   EXPECT_EQ(group.change_member(second, MemberChange::kRemove, 9).code(), StatusCode::kNotFound);
 }
 
+TEST(ReplicatedMembers, ARemovedMemberThatIsGoneIsNotDialedForEver) {
+  SimGroup group(213, 4, 4);
+  ASSERT_TRUE(group.form());
+  const std::size_t leader = *group.leader();
+  const std::size_t gone = follower_of(leader);
+  const net::PeerId number(static_cast<std::uint32_t>(gone + 1));
+  const auto is_known_to = [&](std::size_t node) {
+    const auto peers = group.peers(node);
+    return std::any_of(peers.begin(), peers.end(),
+                       [&](const auto& each) { return each.id == number; });
+  };
+  ASSERT_TRUE(group.change_member(leader, MemberChange::kRemove, number.value()).ok());
+  group.run_for(std::chrono::seconds(15));
+  EXPECT_TRUE(is_known_to(leader)) << "it lives, and may have to hear that it was removed";
+  group.crash(gone);
+  group.run_for(std::chrono::seconds(15));
+  for (std::size_t node = 0; node < 4; ++node) {
+    EXPECT_FALSE(node != gone && is_known_to(node)) << node;
+  }
+  // A member that is down is another matter.
+  const std::size_t down = gone == 1 ? (leader == 0 ? 2 : 0) : (leader == 0 ? 1 : 0);
+  group.crash(down);
+  group.run_for(std::chrono::seconds(15));
+  EXPECT_EQ(group.peers(leader).size(), 2U);
+}
+
 TEST(ReplicatedMembers, ALostDiskComesBackUnderTheSameNumber) {
   for (std::uint64_t seed = 220; seed < 225; ++seed) {
     SimGroup group(seed);

@@ -263,6 +263,115 @@ TEST(ReplicatedSim, ALaggardInstallsASnapshotAndGoesOn) {
   EXPECT_EQ(group.get(laggard, "n", ReadLevel::kLocal), "202");
 }
 
+TEST(ReplicatedSim, ASnapshotIsServedAndInstalledWhileTheBackendsAreCompacted) {
+  SimGroup group(125);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).runtime.state.flush_every_slots = 20;
+    group.options(node).runtime.state.snapshot_every_slots = 40;
+    group.options(node).runtime.keep_slots = 10;
+    group.hold_compaction(node, true);
+  }
+  ASSERT_TRUE(group.form());
+  const std::size_t leader = *group.leader();
+  const std::size_t laggard = other_than(leader);
+  group.crash(laggard);
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(group.execute(leader, increment("n")).ok());
+  ASSERT_TRUE(group.start(laggard).ok());
+  std::size_t compacted = 0;
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.store(node).compact([&compacted](const base::Status& status) {
+      EXPECT_TRUE(status.ok()) << status.to_string();
+      ++compacted;
+    });
+  }
+  ASSERT_TRUE(group.converge());
+  EXPECT_GT(group.status(laggard)->group->log_base, 100U);
+  EXPECT_EQ(compacted, 0U);
+  for (std::size_t node = 0; node < 3; ++node) group.hold_compaction(node, false);
+  EXPECT_TRUE(group.run_until([&] { return compacted == 3; }));
+}
+
+TEST(ReplicatedSim, AFollowerWhoseBackendStandsStillHoldsNoMoreThanItsBound) {
+  SimGroup group(122);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).backlog_bytes_max = 10'000;
+    group.options(node).runtime.backlog_bytes = 100'000;
+  }
+  ASSERT_TRUE(group.form());
+  const std::size_t leader = *group.leader();
+  const std::size_t follower = other_than(leader);
+  group.refuse_rows(follower, true);
+  const std::string large(5'000, 'x');
+  for (int i = 0; i < 100; ++i) {
+    const core::Outcome outcome = group.execute(leader, write("k", large));
+    ASSERT_TRUE(outcome.ok()) << i << " " << outcome.message;
+  }
+  group.run_for(std::chrono::seconds(2));
+  const auto slow = group.status(follower);
+  const std::uint64_t waiting = slow->group->log_last - slow->group->applied_index;
+  EXPECT_GE(waiting, 20U);
+  EXPECT_LE(waiting, 30U);
+  EXPECT_EQ(group.leader(), leader) << "a slow follower is no reason for an election";
+  group.refuse_rows(follower, false);
+  ASSERT_TRUE(group.converge());
+  EXPECT_EQ(group.get(follower, "k", ReadLevel::kLocal), large);
+}
+
+TEST(ReplicatedSim, AGroupWhoseBackendsStandStillRefusesAndGoesOnAfterwards) {
+  SimGroup group(123);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).backlog_bytes_max = 10'000;
+    group.options(node).runtime.backlog_bytes = 100'000;
+  }
+  ASSERT_TRUE(group.form());
+  for (std::size_t node = 0; node < 3; ++node) group.refuse_rows(node, true);
+  const std::string large(5'000, 'x');
+  for (int i = 0; i < 200; ++i) {
+    group.submit(0, write("k", large));
+    group.run_for(base::Millis(10));
+  }
+  group.run_for(std::chrono::seconds(6));
+  for (std::size_t node = 0; node < 3; ++node) {
+    const auto seen = group.status(node);
+    EXPECT_LE(seen->group->log_last - seen->group->applied_index, 40U) << node;
+  }
+  group.crash(*group.leader());
+  group.run_for(std::chrono::seconds(1));
+  for (std::size_t node = 0; node < 3; ++node) group.refuse_rows(node, false);
+  ASSERT_TRUE(group.wait_for_leader());
+  for (std::size_t node = 0; node < 3; ++node) {
+    const base::Status started = group.is_up(node) ? base::Status() : group.start(node);
+    ASSERT_TRUE(started.ok()) << started.to_string();
+  }
+  ASSERT_TRUE(group.converge());
+  EXPECT_TRUE(group.execute(0, write("k", "v")).ok());
+}
+
+TEST(ReplicatedSim, ANodeThatIsBehindItsLeaderSaysSoAndNotThatThereIsNone) {
+  SimGroup group(124);
+  for (std::size_t node = 0; node < 3; ++node) group.options(node).backlog_bytes_max = 10'000;
+  ASSERT_TRUE(group.form());
+  const std::size_t behind = other_than(*group.leader());
+  group.refuse_rows(behind, true);
+  const std::string large(5'000, 'x');
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(group.execute(*group.leader(), write("k", large)).ok());
+  }
+  const auto unread = group.read(behind, "k");
+  ASSERT_TRUE(unread.has_value());
+  EXPECT_EQ(unread->code, OutcomeCode::kBusy);
+  EXPECT_NE(unread->message.find("caught up"), std::string::npos) << unread->message;
+  // Behind a newer leader it has nobody to hand a command to.
+  group.crash(*group.leader());
+  ASSERT_TRUE(group.wait_for_leader());
+  ASSERT_NE(*group.leader(), behind) << "the seed makes it the third";
+  const core::Outcome refused = group.execute(behind, write("k", "v"));
+  EXPECT_EQ(refused.code, OutcomeCode::kBusy) << refused.message;
+  EXPECT_GT(refused.retry_after_ms, 0);
+  group.refuse_rows(behind, false);
+  ASSERT_TRUE(group.run_until([&] { return group.execute(behind, write("k", "v")).ok(); }));
+}
+
 TEST(ReplicatedSim, ALogBeyondHalfOfItsBoundIsCutBeforeItIsTime) {
   SimGroup group(121);
   for (std::size_t node = 0; node < 3; ++node) group.options(node).log_bytes_max = 1U << 20;
@@ -276,6 +385,18 @@ TEST(ReplicatedSim, ALogBeyondHalfOfItsBoundIsCutBeforeItIsTime) {
   group.run_for(std::chrono::seconds(2));
   EXPECT_LT(group.status(0)->log_bytes, 1U << 20);
   EXPECT_GT(group.status(0)->group->log_base, 0U);
+}
+
+TEST(ReplicatedSim, ADeepVerifyBeforeTheFirstSlotFindsNothing) {
+  SimGroup group(131);
+  for (std::size_t node = 0; node < 3; ++node) ASSERT_TRUE(group.start(node).ok());
+  ASSERT_TRUE(group.run_until([&] { return group.status(0)->group->role != "forming"; }));
+  group.isolate(0);
+  ASSERT_EQ(group.status(0)->applied_index.value(), 0U);
+  const auto report = group.verify(0, true);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_NE(report->status.code(), base::StatusCode::kCorruption) << report->status.to_string();
+  EXPECT_EQ(report->lines.at(0), "node 1: tables and backend at slot 0: OK");
 }
 
 TEST(ReplicatedSim, VerifyNamesTheReplicaThatDiffers) {

@@ -173,6 +173,25 @@ TEST_F(SnapshotPulls, APartThatLeavesAGapOrExceedsItsFileIsRefused) {
   EXPECT_TRUE(target.stage({manifest.id, 0, 0, "x"}).ok());
 }
 
+TEST_F(SnapshotPulls, AQuestionThatIsRepeatedWhileItWaitsIsReadOnce) {
+  const consensus::ReadSnapshot question{
+      consensus::ReplicaId(2), consensus::RequestId(7), manifest.id, 0, 0, 97};
+  consensus::ReadSnapshot other = question;
+  other.to = consensus::ReplicaId(3);
+  int answers = 0;
+  const auto count = [&answers](const std::optional<base::Bytes>& bytes) {
+    if (bytes) ++answers;
+  };
+  for (int round = 1; round <= 2; ++round) {
+    source.on_apply([&] {
+      for (int i = 0; i < 5; ++i) source.machine().read_snapshot(question, count);
+      source.machine().read_snapshot(other, count);
+    });
+    source.settle();
+    EXPECT_EQ(answers, 2 * round) << "one for each that asks, and again when it is asked again";
+  }
+}
+
 TEST_F(SnapshotPulls, ADamagedSnapshotIsGoneAndReplacedByTheNext) {
   source.files().corrupt(
       base::concat("/data/snap/", id_name(manifest.id.value()), "/db/", manifest.files[0].name), 3,
@@ -229,6 +248,38 @@ TEST_F(SnapshotPulls, LeftoversAreRemovedAtTheStart) {
   EXPECT_EQ(target.list("/data"), (std::vector<std::string>{"db", "snap", "staging"}));
   EXPECT_TRUE(target.list("/data/snap").empty());
   EXPECT_TRUE(target.agrees_with_log());
+}
+
+TEST_F(SnapshotPulls, AnImageThatDoesNotFitIsNotBegunUntilThereIsRoom) {
+  std::uint64_t bytes = 0;
+  for (const consensus::SnapshotFile& file : manifest.files) bytes += file.bytes;
+  const auto limit_free = [&](std::uint64_t free) {
+    const auto space = target.files().space("/data");
+    target.files().set_capacity(space->total_bytes - space->free_bytes + free);
+  };
+  target.stop();
+  target.options().disk_reserve_bytes = 10'000;
+  ASSERT_TRUE(target.open().ok());
+  limit_free(10'000 + bytes - 1);
+  const auto refused = target.begin(manifest);
+  EXPECT_EQ(refused.status().code(), base::StatusCode::kNoSpace) << refused.status().to_string();
+  EXPECT_NE(refused.status().message().find("not pulled before there is room"), std::string::npos);
+  EXPECT_TRUE(target.list("/data/staging").empty());
+  limit_free(20'000 + bytes);
+  EXPECT_TRUE(target.pull(source, manifest, 97));
+}
+
+TEST_F(SnapshotPulls, WhatWasStagedMakesRoomAtTheStartOfAShortDisk) {
+  ASSERT_FALSE(target.pull(source, manifest, 97, 2));
+  target.power_cut(CrashPolicy::kLost);
+  ASSERT_TRUE(target.open().ok());
+  EXPECT_EQ(target.list("/data/staging").size(), 1U) << "with room it is gone on with";
+  target.stop();
+  const auto space = target.files().space("/data");
+  target.files().set_capacity(space->total_bytes - space->free_bytes + 9'999);
+  target.options().disk_reserve_bytes = 10'000;
+  ASSERT_TRUE(target.open().ok());
+  EXPECT_TRUE(target.list("/data/staging").empty());
 }
 
 TEST_F(SnapshotPulls, AfterACrashAnywhereInAnInstallOneOfBothImagesIsWhole) {

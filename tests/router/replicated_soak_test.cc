@@ -62,6 +62,10 @@ class Life {
       options.runtime.state.flush_every_slots = 10 + random_.below(100);
       options.runtime.state.snapshot_every_slots = 20 + random_.below(300);
       options.runtime.keep_slots = random_.below(60);
+      if (seed % 2 == 1) {
+        options.backlog_bytes_max = 500;
+        options.runtime.backlog_bytes = 500 + random_.below(5'000);
+      }
       options.read_mode = seed % 4 == 3 ? ReadMode::kLease : ReadMode::kReadIndex;
     }
   }
@@ -92,7 +96,7 @@ class Life {
 
   void harm() {
     const std::size_t node = random_.below(3);
-    switch (random_.below(6)) {
+    switch (random_.below(8)) {
       case 0:
         if (group_.is_up(node)) group_.crash(node);
         break;
@@ -106,6 +110,10 @@ class Life {
         break;
       case 3:
         group_.heal();
+        break;
+      case 4:
+      case 5:
+        group_.refuse_rows(node, random_.chance(0.7));
         break;
       default:
         break;
@@ -121,12 +129,15 @@ class Life {
     group_.heal();
     group_.network().set_break_chance(0);
     for (std::size_t i = 0; i < 3; ++i) {
+      group_.refuse_rows(i, false);
       if (group_.is_up(i)) continue;
       const base::Status started = group_.start(i);
       ASSERT_TRUE(started.ok()) << started.to_string();
     }
     ASSERT_TRUE(group_.wait_for_leader());
+    // A backend that stood still is tried again after a while.
     for (int i = 0; i < 20 && !group_.execute(0, write("last", "x")).ok(); ++i) {
+      group_.run_for(base::Millis(100));
     }
     ASSERT_EQ(group_.get(2, "last"), "x");
   }

@@ -6,12 +6,13 @@
 
 #include "router/replicated_state_machine.h"
 #include "storage/sim_backend.h"
+#include "tests/router/gated_backend.h"
 #include "tests/router/sim_server.h"
 
 namespace synod::router {
 namespace {
 
-constexpr std::size_t kThreads = 6;
+constexpr std::size_t kThreads = 7;
 constexpr const char* kDirectory = "/data";
 
 net::SimNetworkOptions network_options() {
@@ -45,6 +46,14 @@ ReplicatedOptions small_options(std::size_t number, std::size_t members) {
   return options;
 }
 
+base::Result<std::unique_ptr<storage::StorageBackend>> open_gated_backend(
+    storage::SimFileSystem& files, const std::string& directory,
+    const std::shared_ptr<bool>& is_refusing) {
+  SYNOD_ASSIGN_OR_RETURN(auto inner, storage::open_sim_backend(files, directory, 7));
+  return std::unique_ptr<storage::StorageBackend>(
+      std::make_unique<GatedBackend>(std::move(inner), is_refusing));
+}
+
 }  // namespace
 
 SimGroup::SimGroup(std::uint64_t seed, std::size_t members, std::size_t nodes)
@@ -60,6 +69,7 @@ void SimGroup::add_node(std::size_t members) {
   auto node = std::make_unique<Node>();
   node->files = std::make_unique<storage::SimFileSystem>(loop_.random().fork());
   for (std::size_t i = 0; i < kThreads; ++i) node->threads.push_back(&loop_.add_dispatcher());
+  node->compaction = std::make_unique<HeldDispatcher>(*node->threads[6]);
   node->options = small_options(nodes_.size() + 1, members);
   nodes_.push_back(std::move(node));
 }
@@ -69,22 +79,24 @@ base::Status SimGroup::start(std::size_t index) {
   end_process(node);
   node.has_died = false;
   node.transport = network_.add(id_of(index), *node.threads[5]);
-  ReplicatedSeams seams{*node.files,
-                        *node.threads[0],
-                        *node.threads[1],
-                        *node.threads[2],
-                        *node.threads[3],
-                        *node.threads[4],
-                        *node.transport,
-                        loop_.random().fork(),
-                        [files = node.files.get()](const std::string& directory) {
-                          return storage::open_sim_backend(*files, directory, 7);
-                        },
-                        nullptr,
-                        [&node](const std::string& reason) {
-                          node.fatal = reason;
-                          node.has_died = true;
-                        }};
+  ReplicatedSeams seams{
+      *node.files,
+      *node.threads[0],
+      *node.threads[1],
+      *node.threads[2],
+      *node.threads[3],
+      *node.threads[4],
+      *node.transport,
+      loop_.random().fork(),
+      [files = node.files.get(), is_refusing = node.is_refusing](const std::string& directory) {
+        return open_gated_backend(*files, directory, is_refusing);
+      },
+      nullptr,
+      [&node](const std::string& reason) {
+        node.fatal = reason;
+        node.has_died = true;
+      },
+      node.compaction.get()};
   auto opened = Replicated::open(std::move(seams), node.options);
   if (!opened.ok()) {
     node.transport.reset();
@@ -104,6 +116,7 @@ bool SimGroup::form() {
 
 void SimGroup::end_process(Node& node) {
   for (base::SimDispatcher* thread : node.threads) loop_.drop_tasks(*thread);
+  node.compaction->drop_tasks();
   node.transport.reset();
   node.store.reset();
   // What the destructors posted belongs to the process, too.

@@ -11,6 +11,7 @@
 #include "net/sim_peer_transport.h"
 #include "router/replicated.h"
 #include "storage/sim_file.h"
+#include "tests/router/held_dispatcher.h"
 
 namespace synod::router {
 
@@ -42,6 +43,10 @@ class SimGroup {
   [[nodiscard]] base::Status shut_down(std::size_t node);
   /// A new, empty disk. REQUIRES: no process.
   void lose_disk(std::size_t node);
+  /// The node's backend takes no more rows, as on a full disk; its log goes on.
+  void refuse_rows(std::size_t node, bool is_refusing) { *nodes_[node]->is_refusing = is_refusing; }
+  /// Compactions of the node begin, and take for ever.
+  void hold_compaction(std::size_t node, bool is_held) { nodes_[node]->compaction->hold(is_held); }
   /// Nothing passes between `node` and the others.
   void isolate(std::size_t node);
   void heal() { network_.heal_all(); }
@@ -74,6 +79,9 @@ class SimGroup {
 
   [[nodiscard]] bool is_up(std::size_t node) const { return nodes_[node]->store != nullptr; }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+  [[nodiscard]] std::vector<net::PeerView> peers(std::size_t node) const {
+    return nodes_[node]->transport->views();
+  }
   [[nodiscard]] Replicated& store(std::size_t node) { return *nodes_[node]->store; }
   [[nodiscard]] storage::SimFileSystem& files(std::size_t node) { return *nodes_[node]->files; }
   /// Of the node's next process.
@@ -88,8 +96,10 @@ class SimGroup {
   struct Node {
     std::unique_ptr<storage::SimFileSystem> files;
     std::vector<base::SimDispatcher*>
-        threads;  ///< consensus, log, apply, persistence, storage, net
+        threads;  ///< consensus, log, apply, persistence, storage, net, compaction
+    std::unique_ptr<HeldDispatcher> compaction;
     ReplicatedOptions options;
+    std::shared_ptr<bool> is_refusing = std::make_shared<bool>(false);
     std::unique_ptr<net::PeerTransport> transport;
     std::unique_ptr<Replicated> store;
     std::string fatal;
