@@ -21,12 +21,25 @@ void Persistence::start_at(LogIndex index) {
 }
 
 void Persistence::kick() {
-  if (scheduled_.exchange(true)) return;
-  dispatcher_.post([this] { run(); });
+  if (options_.linger == base::Nanos(0) || rows_.bytes() >= options_.linger_bytes) {
+    if (phase_.exchange(Phase::kDue) == Phase::kDue) return;
+    dispatcher_.post([this] { run(); });
+    return;
+  }
+  Phase idle = Phase::kIdle;
+  if (!phase_.compare_exchange_strong(idle, Phase::kLingering)) return;
+  dispatcher_.post([this] { linger(); });
+}
+
+void Persistence::linger() {
+  if (stopped_ || phase_.load() != Phase::kLingering) return;
+  linger_timer_ = dispatcher_.run_after(options_.linger, [this] { run(); });
 }
 
 void Persistence::run() {
-  scheduled_.store(false);
+  dispatcher_.cancel(linger_timer_);
+  dispatcher_.cancel(retry_timer_);
+  phase_.store(Phase::kIdle);
   if (stopped_) return;
   (void)write_pending();  // A refusal is logged and retried.
   follow_up();
@@ -35,7 +48,7 @@ void Persistence::run() {
 /// Sets the timer for what is left: the retry of a refused batch, or the look at what is durable.
 void Persistence::follow_up() {
   if (is_paused()) {
-    if (scheduled_.exchange(true)) return;
+    if (phase_.exchange(Phase::kDue) == Phase::kDue) return;
     retry_timer_ = dispatcher_.run_after(options_.retry_after, [this] { run(); });
   } else if (!polling_ && durable_.load() < written_.load()) {
     polling_ = true;
@@ -122,6 +135,7 @@ void Persistence::request_flush(base::Function<void(base::Status)> done) {
 
 void Persistence::stop() {
   stopped_ = true;
+  dispatcher_.cancel(linger_timer_);
   dispatcher_.cancel(retry_timer_);
   dispatcher_.cancel(poll_timer_);
 }

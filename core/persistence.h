@@ -18,6 +18,11 @@ namespace synod::core {
 struct PersistenceOptions {
   base::Nanos retry_after = std::chrono::milliseconds(200);  ///< After a refused write.
   base::Nanos poll_every = std::chrono::milliseconds(500);   ///< For what became durable.
+  /// Rows wait so long for others, unless so many bytes of them wait: larger batches cost the
+  /// backend less for each row, and rows that are written again meanwhile cost nothing. The log
+  /// holds the data.
+  base::Nanos linger = std::chrono::milliseconds(10);
+  std::uint64_t linger_bytes = 1U << 20U;
 };
 
 /// Writes the tables' rows to the storage backend behind them.
@@ -38,7 +43,7 @@ class Persistence {
               const PersistenceOptions& options);
   ~Persistence();
 
-  /// There may be something to write.
+  /// There may be something to write: it is written within `linger`.
   void kick();
   /// Makes everything sealed so far durable, then calls `done` on the dispatcher.
   void request_flush(base::Function<void(base::Status)> done);
@@ -61,6 +66,9 @@ class Persistence {
   }
 
  private:
+  enum class Phase : std::uint8_t { kIdle, kLingering, kDue };
+
+  void linger();
   void run();
   [[nodiscard]] base::Status write_pending();
   void follow_up();
@@ -73,7 +81,7 @@ class Persistence {
   const PersistenceOptions options_;
   base::Function<void(LogIndex)> progress_;
 
-  std::atomic<bool> scheduled_{false};
+  std::atomic<Phase> phase_{Phase::kIdle};
   std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> durable_{0};
@@ -83,6 +91,7 @@ class Persistence {
   WriteBehind::Batch retry_;
   bool stopped_ = false;
   bool polling_ = false;
+  base::TimerId linger_timer_;
   base::TimerId retry_timer_;
   base::TimerId poll_timer_;
 };

@@ -16,8 +16,8 @@ namespace synod::consensus {
 /// Invariants: items are handed over once each, in the order of push(); at most one task of this
 /// inbox waits on the dispatcher.
 ///
-/// Threads: push() from any thread; `handle` runs on the dispatcher, which is stopped before the
-/// inbox is destroyed.
+/// Threads: push() and push_quietly() from any thread; `handle` runs on the dispatcher, which is
+/// stopped before the inbox is destroyed.
 template <class Item>
 class Inbox {
  public:
@@ -25,6 +25,12 @@ class Inbox {
       : dispatcher_(dispatcher), handle_(std::move(handle)) {}
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
+
+  /// Handed over with what is pushed next: for what nobody waits for.
+  void push_quietly(Item item) {
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+  }
 
   void push(Item item) {
     bool wakes = false;

@@ -29,7 +29,12 @@ ReplicaRuntime::ReplicaRuntime(RuntimeSeams seams, RuntimeOptions options,
             [this](const base::Status& status) { fail(status); }}),
       apply_(
           seams_.apply, seams_.machine, log_, options.state,
-          [this](ApplyEvent event) { inbox_.push(std::move(event)); },
+          [this](ApplyEvent event) {
+            // Whoever waits for a result learns it on the apply strand; here a tick is early
+            // enough.
+            const bool is_progress = std::holds_alternative<AppliedThrough>(event);
+            is_progress ? inbox_.push_quietly(std::move(event)) : inbox_.push(std::move(event));
+          },
           [this](const base::Status& status) { fail(status); }),
       backlog_(options.backlog_bytes),
       flushed_(seams_.machine.durable_applied()),

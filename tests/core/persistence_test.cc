@@ -85,8 +85,44 @@ class PersistenceTest : public testing::Test {
   WriteBehind rows_;
   RefusingBackend backend_;
   Persistence persistence_{dispatcher_, rows_, backend_,
-                           PersistenceOptions{milliseconds(200), milliseconds(500)}};
+                           PersistenceOptions{milliseconds(200), milliseconds(500), {}, 0}};
 };
+
+TEST_F(PersistenceTest, RowsWaitForOthersUnlessTheyAreMany) {
+  Persistence lingering(dispatcher_, rows_, backend_,
+                        PersistenceOptions{milliseconds(200), milliseconds(500), milliseconds(10),
+                                           /*linger_bytes=*/100});
+  apply(1);
+  lingering.kick();
+  loop_.run_for(milliseconds(5));
+  apply(2);
+  lingering.kick();
+  EXPECT_EQ(backend_.attempts, 0U);
+  loop_.run_for(milliseconds(6));
+  EXPECT_EQ(backend_.attempts, 1U);
+  EXPECT_EQ(lingering.written_index(), LogIndex(2));
+  apply(3);
+  lingering.kick();
+  rows_.put_row("long", std::string(100, 'x'));
+  apply(4);
+  lingering.kick();
+  loop_.run_for(milliseconds(1));
+  EXPECT_EQ(backend_.attempts, 2U) << "the second kick did not end the wait";
+  EXPECT_EQ(lingering.written_index(), LogIndex(4));
+  lingering.stop();
+}
+
+TEST_F(PersistenceTest, NothingOfAWaitIsLeftAfterStop) {
+  auto lingering =
+      std::make_unique<Persistence>(dispatcher_, rows_, backend_, PersistenceOptions());
+  apply(1);
+  lingering->kick();
+  loop_.run_for(milliseconds(1));
+  lingering->stop();
+  lingering.reset();
+  loop_.run_for(milliseconds(1'000));
+  EXPECT_EQ(backend_.attempts, 0U);
+}
 
 TEST_F(PersistenceTest, WritesWhatIsSealedOnceKicked) {
   apply(1);
