@@ -47,6 +47,7 @@ class CounterClients {
   [[nodiscard]] std::uint64_t acknowledged(std::size_t node) const { return acked_[node].load(); }
   /// Additions whose outcome the node did not know at first: asked again, under their token.
   [[nodiscard]] std::uint64_t settled(std::size_t node) const { return settled_[node].load(); }
+  [[nodiscard]] std::uint64_t settled() const { return settled_[0] + settled_[1] + settled_[2]; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acked_[0] + acked_[1] + acked_[2]; }
   [[nodiscard]] std::uint64_t reads() const { return reads_.load(); }
   /// Additions begun: refused ones count, too.

@@ -34,13 +34,13 @@ std::string Figures::text() const {
 
 int number_from(const char* variable, int otherwise) {
   const char* text = std::getenv(variable);
-  return text != nullptr ? std::atoi(text) : otherwise;
+  return text != nullptr ? static_cast<int>(std::strtol(text, nullptr, 10)) : otherwise;
 }
 
 std::vector<std::string> small_logs() {
   return {"database.log_segment_bytes=1048576", "limits.commit_bytes_max=524288",
           "limits.value_bytes_max=262144", "consensus.snapshot_every_slots=1000",
-          "consensus.keep_slots=100"};
+          "consensus.keep_slots=500"};
 }
 
 }  // namespace synod::group

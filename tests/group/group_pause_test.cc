@@ -265,12 +265,11 @@ class GroupPause : public ::testing::TestWithParam<const char*> {
                 took_over_.text().c_str());
     std::printf("[  PAUSE   ] %s: continued, serves again: %s\n", GetParam(), back_.text().c_str());
     std::printf(
-        "[  PAUSE   ] %s: %llu additions, %llu reads, none stale; settled by asking again: %llu; "
+        "[  PAUSE   ] %s: %llu additions, %llu reads, %zu wrong; settled by asking again: %llu; "
         "stale at level local: %zu, leader: %zu\n",
         GetParam(), static_cast<unsigned long long>(clients_.acknowledged()),
-        static_cast<unsigned long long>(clients_.reads()),
-        static_cast<unsigned long long>(settled_[0] + settled_[1] + settled_[2]), stale_local_,
-        stale_trusting_);
+        static_cast<unsigned long long>(clients_.reads()), clients_.violations().size(),
+        static_cast<unsigned long long>(clients_.settled()), stale_local_, stale_trusting_);
     for (const std::string& text : refused_) ADD_FAILURE() << "a read was refused: " << text;
     for (const std::string& text : clients_.violations()) ADD_FAILURE() << text;
     for (std::size_t node = 0; node < kNodes; ++node) {
