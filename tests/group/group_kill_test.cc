@@ -26,7 +26,7 @@ using Millis = std::chrono::milliseconds;
 
 constexpr std::size_t kWriters = 2 * kNodes;
 constexpr int kVerifyEvery = 10;
-constexpr std::uint64_t kLongAway = 2'500;  ///< Acknowledged writes after which logs were cut.
+constexpr std::uint64_t kLongAway = 3'500;  ///< Acknowledged writes after which logs were cut.
 constexpr Seconds kPatience{30};            ///< Longer than any limit that is asserted.
 
 enum class Fault : std::uint8_t { kAny, kLeader, kAgain, kTwo, kAll };
@@ -112,7 +112,7 @@ class GroupKill : public ::testing::Test {
     kill_at_once({victim});
     const std::size_t survivor = (victim + 1 + random_.below(2)) % kNodes;
     STEP(measure(survivor, begun, back_[fault]));
-    STEP(wait_for(random_.chance(0.2) ? kLongAway : 1 + random_.below(150)));
+    STEP(wait_for(random_.chance(0.12) ? kLongAway : 1 + random_.below(150)));
     STEP(launch(victim));
     for (auto more = fault == Fault::kAgain ? 1 + random_.below(3) : 0; more > 0; --more) {
       STEP(wait_for(random_.below(100)));
