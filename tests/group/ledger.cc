@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <map>
+#include <utility>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace synod::group {
@@ -84,22 +86,27 @@ void Ledger::stop() {
 
 bool Ledger::wait_for(std::uint64_t count, int seconds) const {
   const std::uint64_t target = acknowledged() + count;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  const base::SystemClock clock;
+  const base::Nanos end = clock.boot_time() + std::chrono::seconds(seconds);
   while (acknowledged() < target) {
-    if (std::chrono::steady_clock::now() > end) return false;
+    if (clock.boot_time() > end) return false;
     ::poll(nullptr, 0, kPollMs);
   }
   return true;
 }
 
 std::vector<std::string> Ledger::take_failures() {
-  SYNOD_ASSERT(threads_.empty(), "only while stopped");
   std::vector<std::string> all;
-  for (auto& failures : failures_) {
-    all.insert(all.end(), failures.begin(), failures.end());
-    failures.clear();
+  for (std::size_t writer = 0; writer < pages_.size(); ++writer) {
+    const auto some = take_failures(writer);
+    all.insert(all.end(), some.begin(), some.end());
   }
   return all;
+}
+
+std::vector<std::string> Ledger::take_failures(std::size_t writer) {
+  SYNOD_ASSERT(threads_.empty(), "only while stopped");
+  return std::exchange(failures_[writer], {});
 }
 
 void Ledger::write(std::size_t writer, const client::Endpoint& endpoint) {

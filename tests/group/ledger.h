@@ -30,7 +30,7 @@ struct Page {
 /// Threads: one owner; the writers are its own threads.
 class Ledger {
  public:
-  explicit Ledger(std::size_t writers) : pages_(writers) {}
+  explicit Ledger(std::size_t writers) : pages_(writers), failures_(writers) {}
   ~Ledger() { stop(); }
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
@@ -45,6 +45,9 @@ class Ledger {
   bool wait_for(std::uint64_t count, int seconds) const;
   /// Outcomes that were not "committed", by text, since the last call; only while stopped.
   std::vector<std::string> take_failures();
+  /// Those of one writer.
+  std::vector<std::string> take_failures(std::size_t writer);
+  [[nodiscard]] std::size_t writers() const { return pages_.size(); }
 
   /// Compares what is there with the ledger: what was written since the last check, or everything.
   base::Status check(client::Client& client, bool everything);
