@@ -157,6 +157,7 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   void on_formed();
   void fail(const std::string& reason);
   void watch_space();
+  void note_retirement(const consensus::Replica& replica);
   void watch_log(const consensus::PaxosLog& log);
 
   // RuntimeObserver.
