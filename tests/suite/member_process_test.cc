@@ -131,6 +131,9 @@ TEST_F(MemberProcess, MembersComeGoAndAreReplacedUnderWrites) {
   EXPECT_EQ(group_.exit_code(1), 0);
   ASSERT_TRUE(writer.goes_on(20));
 
+  // The list of node 2 does not have the one who will take it in.
+  if (group_.leader_at(3) != 4) change({"transfer-leader", "4"}, 3);
+  ASSERT_TRUE(eventually([&] { return group_.leader_at(3) == 4; }));
   group_.process(2).kill_and_wait();
   std::filesystem::remove_all(group_.setup(2).directory);
   ASSERT_TRUE(group_.start(2).ok());
