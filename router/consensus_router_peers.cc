@@ -30,7 +30,10 @@ bool is_readable(base::BytesView bytes) {
 }  // namespace
 
 void ConsensusRouter::on_peer_frame(net::PeerId from, const base::Bytes& frame) {
-  const auto message = decode_forward(consensus::ClusterId(state_->cluster.load()), frame);
+  const consensus::ClusterId cluster(state_->cluster.load());
+  // The group may be formed elsewhere a moment before it is here.
+  if (cluster == consensus::ClusterId()) return;
+  const auto message = decode_forward(cluster, frame);
   if (!message.ok()) {
     base::log_warning("router", base::concat("node ", from.value(), " sent what cannot be read: ",
                                              message.status().to_string()));

@@ -86,16 +86,17 @@ void FormationDriver::complain_of_stranger(const consensus::Envelope& envelope) 
   const bool is_known =
       std::find(members.begin(), members.end(), envelope.from.id) != members.end();
   if (is_known || !strangers_.insert(envelope.from.id).second) return;
-  base::log_warning("consensus", concat("node ", envelope.from.id.value(),
-                                        " wants to form a group with this node, but the ",
-                                        "members configured here are ", list_of(members),
-                                        ": a group forms only of nodes whose lists are equal"));
+  problem_ =
+      concat("node ", envelope.from.id.value(), " wants to form a group with this node, but ",
+             "the members configured here are ", list_of(members),
+             ": a group forms only of nodes whose lists are equal");
+  base::log_warning("consensus", problem_);
 }
 
 void FormationDriver::pump() {
   for (const std::string& line : formation_.take_complaints()) {
     base::log_warning("consensus", "formation: " + line);
-    last_complaint_ = line;
+    problem_ = line;
   }
   for (consensus::Envelope& envelope : formation_.take_messages()) {
     const consensus::ClusterId cluster = formation_.state() == Formation::State::kFormed
@@ -112,7 +113,7 @@ void FormationDriver::pump() {
 
 void FormationDriver::judge() {
   if (formation_.state() == Formation::State::kConflict) {
-    return refuse(concat("this node cannot take part in its group: ", last_complaint_));
+    return refuse(concat("this node cannot take part in its group: ", problem_));
   }
   if (formation_.state() != Formation::State::kMustJoin) return;
   const ClusterRecord& record = *formation_.record();

@@ -64,6 +64,8 @@ class FormationDriver {
 
   /// "forming" or "joining".
   [[nodiscard]] std::string_view role() const;
+  /// What stands in the way, as far as it was noticed; empty: nothing but who is not there yet.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] consensus::Member self() const { return formation_.self(); }
   /// The group that this disk waits to be taken into; none while it forms one.
   [[nodiscard]] const std::optional<consensus::ClusterRecord>& record() const {
@@ -87,7 +89,7 @@ class FormationDriver {
   FormationEvents events_;
   consensus::Formation formation_;
   std::set<consensus::ReplicaId> strangers_;  ///< Complained of.
-  std::string last_complaint_;
+  std::string problem_;                       ///< The last complaint.
   base::TimerId timer_;
   bool is_writing_ = false;
   bool is_over_ = false;

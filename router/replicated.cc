@@ -253,6 +253,7 @@ Status Replicated::join_group() {
   log_ = std::move(opened.log);
   SYNOD_RETURN_IF_ERROR(consensus::check_membership(options.replica.self, opened.state)
                             .with_context("this directory is of no use to the group any more"));
+  log_bytes_ = log_->disk_bytes();  // Until it is looked at again.
   cluster_ = options.replica.cluster.value();
   link_->admit(options.replica.cluster);
   runtime_ = std::make_unique<consensus::ReplicaRuntime>(
@@ -323,12 +324,16 @@ void Replicated::on_batch(const Replica& replica, const consensus::Output& outpu
                           std::size_t inputs) {
   if (options_.observer != nullptr) options_.observer->on_batch(replica, output, inputs);
   note_members(replica);
+  note_retirement(replica);
   const GroupView now{replica.acceptor().promised(), replica.leader(), replica.is_established()};
   const bool is_same =
       now.promised == view_->promised && now.leader == view_->leader && now.leads == view_->leads;
   if (is_same) return;
   *view_ = now;
   router_->on_group(now);
+}
+
+void Replicated::note_retirement(const Replica& replica) {
   if (is_retired_ || !replica.is_retired()) return;
   is_retired_ = true;
   base::log_warning("consensus",

@@ -165,6 +165,7 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   void fail(const std::string& reason);
   void watch_space();
   void end_compaction();
+  void note_retirement(const consensus::Replica& replica);
   void watch_log(const consensus::PaxosLog& log);
   void note_members(const consensus::Replica& replica);
   void forget_former(base::Nanos now);

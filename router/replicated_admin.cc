@@ -111,6 +111,7 @@ void Replicated::add_group(const Replica* replica, StoreStatus& status) const {
     add_members(*replica, group);
   } else if (forming_) {
     group.role = forming_->role();
+    group.problem = forming_->problem();
   } else {
     group.role = "stopping";
   }

@@ -41,6 +41,7 @@ struct GroupStatus {
   std::uint64_t log_base = 0;
   std::uint64_t log_last = 0;
   bool has_leader = false;
+  std::string problem;        ///< Why there is no group yet, if that is known.
   bool is_caught_up = false;  ///< Applied up to what it knows to be decided.
   std::vector<MemberView> members;
 };

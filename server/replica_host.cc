@@ -14,14 +14,19 @@
 namespace synod::server {
 namespace {
 
+/// Where others reach this replica.
+std::string peer_endpoint_of(const Config& config, const PeerEntry& self) {
+  const std::string& advertised = config.cluster.advertise;
+  return advertised.empty() ? format_endpoint(self.host, self.port) : advertised;
+}
+
 net::TcpPeerOptions peer_options(const Config& config, const PeerEntry& self) {
   const auto& cluster = config.cluster;
   net::TcpPeerOptions options;
   options.self = net::PeerId(self.id);
   options.bind_host = peer_bind_of(config, self);
   options.bind_port = self.port;
-  options.advertised =
-      cluster.advertise.empty() ? format_endpoint(self.host, self.port) : cluster.advertise;
+  options.advertised = peer_endpoint_of(config, self);
   for (const PeerEntry& peer : group_of(config)) {
     options.peers[net::PeerId(peer.id)] = net::PeerAddress{peer.host, peer.port};
   }
@@ -68,7 +73,9 @@ class ReplicaHost final : public StoreHost {
         storage_.dispatcher(),
         transport_,
         base::Random(random_seed()),
-        [this](const std::string& directory) { return open_backend(config_, directory); },
+        [this, meter = observers.storage](const std::string& directory) {
+          return open_measured_backend(config_, directory, meter);
+        },
         [this](std::uint64_t cluster) { transport_.set_cluster(cluster); },
         [id](const std::string& reason) {
           base::fail_stop("router", base::concat("replica ", id, ": ", reason));
@@ -83,6 +90,9 @@ class ReplicaHost final : public StoreHost {
     return replica_directory(config_, self_.id);
   }
 
+  [[nodiscard]] std::string peer_endpoint() const override {
+    return peer_endpoint_of(config_, self_);
+  }
   [[nodiscard]] std::vector<net::PeerView> peers() const override { return transport_.views(); }
 
   [[nodiscard]] base::Status start() override {
@@ -91,6 +101,19 @@ class ReplicaHost final : public StoreHost {
     is_running_ = true;
     const auto port = transport_.start();
     return port.ok() ? base::Status() : port.status();
+  }
+
+  void hand_over(base::Nanos patience) override {
+    if (!is_running_) return;
+    auto answered = std::make_shared<std::promise<base::Status>>();
+    std::future<base::Status> answer = answered->get_future();
+    store_->transfer_leadership(
+        0, [answered](base::Status status) { answered->set_value(std::move(status)); });
+    if (answer.wait_for(patience) != std::future_status::ready) {
+      base::log_warning("server", "nobody took over the lead in time; the others elect a leader");
+    } else if (answer.get().ok()) {
+      base::log_info("server", "another node leads from here on");
+    }
   }
 
   [[nodiscard]] base::Status stop() override {

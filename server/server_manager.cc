@@ -12,6 +12,7 @@ namespace synod::server {
 namespace {
 
 constexpr base::Nanos kStopGrace = std::chrono::seconds(10);
+constexpr base::Nanos kHandOver = std::chrono::seconds(1);
 constexpr base::Nanos kReplicaWatch = std::chrono::milliseconds(200);
 
 net::ServerLimits net_limits(const Config& config) {
@@ -42,6 +43,14 @@ std::vector<std::pair<std::string, std::string>> limits_report(const Config& con
           {"database.log_bytes_max", text(config.database.log_bytes_max)}};
 }
 
+/// The stores of this process, as metrics call them.
+std::vector<std::string> store_names(const Config& config) {
+  if (shape_of(config) != Shape::kAllReplicas) return {""};
+  std::vector<std::string> names;
+  for (const PeerEntry& peer : group_of(config)) names.push_back(std::to_string(peer.id));
+  return names;
+}
+
 /// Where clients reach this process, as far as one address can say it.
 std::string thrift_endpoint(const Config& config) {
   std::string host = config.server.bind;
@@ -60,7 +69,7 @@ ServerManager::ServerManager(const Config& config)
     : config_(config),
       started_(clock_.boot_time()),
       files_(storage::make_posix_file_system()),
-      metrics_(clock_),
+      metrics_(clock_, store_names(config)),
       usable_(replicas_here(config)) {
   const std::uint32_t count = worker_count(config);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -117,10 +126,10 @@ base::Status ServerManager::start_all() {
   return open_fronts();
 }
 
-/// One store is watched: several of them in one process would count everything several times.
+/// Of the store that is opened next.
 StoreObservers ServerManager::next_observers() {
-  if (!hosts_.empty()) return {};
-  return {&metrics_.log(), &metrics_.commits(), &metrics_.consensus()};
+  StoreMeters& meters = metrics_.store(hosts_.size());
+  return {&meters.log, &meters.commits, &meters.consensus, &meters.storage};
 }
 
 std::shared_ptr<const ThriftService> ServerManager::make_front(StoreHost& host) {
@@ -158,17 +167,18 @@ base::Status ServerManager::open_fronts() {
 
 base::Status ServerManager::open_monitoring() {
   if (config_.admin.http_port == 0) return {};
-  StoreHost& host = *hosts_.front();
-  auto sources =
-      metrics_.serve({.status = [&host](auto done) { host.store().status(std::move(done)); },
-                      .database = [&host] { return host.store().router().counters(); },
-                      .fronts =
-                          [this] {
-                            return std::vector<FrontCounters>{{"thrift", thrift_->counters()}};
-                          },
-                      .peers = [&host] { return host.peers(); },
-                      .data_dir = host.directory(),
-                      .version = SYNOD_VERSION});
+  ServerMetrics::Sources watched;
+  for (auto& each : hosts_) {
+    StoreHost& host = *each;
+    watched.stores.push_back(
+        {.status = [&host](auto done) { host.store().status(std::move(done)); },
+         .database = [&host] { return host.store().router().counters(); },
+         .peers = [&host] { return host.peers(); },
+         .data_dir = host.directory()});
+  }
+  watched.fronts = [this] { return std::vector<FrontCounters>{{"thrift", thrift_->counters()}}; };
+  watched.version = SYNOD_VERSION;
+  auto sources = metrics_.serve(std::move(watched));
   AdminHttpOptions options;
   options.bind = config_.admin.http_bind;
   options.port = config_.admin.http_port;
@@ -192,6 +202,7 @@ base::Status ServerManager::open_admin(StoreHost& host, const std::vector<net::W
                        static_cast<std::int32_t>(host.node_id()),
                        SYNOD_VERSION,
                        host.directory(),
+                       host.peer_endpoint(),
                        started_,
                        clock_,
                        limits_report(config_),
@@ -214,6 +225,8 @@ void ServerManager::watch_replicas() {
 
 base::Status ServerManager::stop() {
   stopped_ = true;
+  // While the front still serves. Replicas of one process all stop.
+  if (shape_of(config_) == Shape::kOneReplica && port_ != 0) hosts_.front()->hand_over(kHandOver);
   if (monitoring_ != nullptr) monitoring_->stop();
   if (thrift_ != nullptr) thrift_->stop(kStopGrace);
   for (auto& admin : admins_) admin->stop(kStopGrace);

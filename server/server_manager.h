@@ -25,8 +25,8 @@ namespace synod::server {
 /// Three shapes: a store that stands alone, one replica, or all replicas of a group. With several
 /// replicas one Thrift port is in front of all: a connection belongs to the first replica that
 /// knows a leader when it is accepted, and every replica takes every request. Each store has an
-/// admin socket in its directory; the first one's is in server.data_dir too. The metrics of the
-/// HTTP port are those of the first replica.
+/// admin socket in its directory; the first one's is in server.data_dir too. The metrics of several
+/// replicas carry the label `replica`; the HTTP port's readiness is that of the first.
 ///
 /// Owned by main or a test.
 ///
@@ -41,8 +41,8 @@ class ServerManager {
   ServerManager(const ServerManager&) = delete;
   ServerManager& operator=(const ServerManager&) = delete;
 
-  /// Answers what is in flight, completes the logs, flushes; the error of the last step that
-  /// failed.
+  /// Hands over the lead, answers what is in flight, completes the logs, flushes; the error of the
+  /// last step that failed.
   [[nodiscard]] base::Status stop();
 
   /// The port the Thrift front really has; matters for port 0.

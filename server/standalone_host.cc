@@ -26,7 +26,9 @@ class StandaloneHost final : public StoreHost {
         persistence_.dispatcher(),
         storage_.dispatcher(),
         base::Random(random_seed()),
-        [this](const std::string& directory) { return open_backend(config_, directory); },
+        [this, meter = observers.storage](const std::string& directory) {
+          return open_measured_backend(config_, directory, meter);
+        },
         [](const std::string& reason) { base::fail_stop("router", reason); }};
     SYNOD_ASSIGN_OR_RETURN(store_, router::Standalone::open(std::move(seams), std::move(options)));
     return {};
@@ -36,7 +38,9 @@ class StandaloneHost final : public StoreHost {
   [[nodiscard]] std::uint32_t node_id() const override { return config_.server.node_id; }
   [[nodiscard]] std::string directory() const override { return config_.server.data_dir; }
 
+  [[nodiscard]] std::string peer_endpoint() const override { return ""; }
   [[nodiscard]] std::vector<net::PeerView> peers() const override { return {}; }
+  void hand_over(base::Nanos /*patience*/) override {}
 
   [[nodiscard]] base::Status start() override {
     SYNOD_RETURN_IF_ERROR(store_->start());
@@ -72,6 +76,13 @@ base::Result<std::unique_ptr<StoreHost>> open_standalone(const Config& config,
   auto host = std::make_unique<StandaloneHost>(config);
   SYNOD_RETURN_IF_ERROR(host->open(files, observers));
   return std::unique_ptr<StoreHost>(std::move(host));
+}
+
+base::Result<std::unique_ptr<storage::StorageBackend>> open_measured_backend(
+    const Config& config, const std::string& directory, StorageMetrics* meter) {
+  SYNOD_ASSIGN_OR_RETURN(auto backend, open_backend(config, directory));
+  if (meter == nullptr) return backend;
+  return measure(std::move(backend), *meter);
 }
 
 std::uint64_t random_seed() {

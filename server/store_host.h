@@ -13,6 +13,7 @@
 #include "router/store.h"
 #include "server/config/config.h"
 #include "server/config/group_plan.h"
+#include "server/metrics/measured_backend.h"
 #include "storage/file.h"
 #include "storage/log/segmented_log.h"
 
@@ -23,6 +24,7 @@ struct StoreObservers {
   storage::LogObserver* log = nullptr;
   router::CommitObserver* commits = nullptr;
   consensus::RuntimeObserver* consensus = nullptr;
+  StorageMetrics* storage = nullptr;
 };
 
 /// One store with the threads it runs on, and, for a replica, its way to the others.
@@ -40,9 +42,14 @@ class StoreHost {
   /// Number and data directory of the node it is.
   [[nodiscard]] virtual std::uint32_t node_id() const = 0;
   [[nodiscard]] virtual std::string directory() const = 0;
+  /// Where the others reach it, host:port; empty for a store that stands alone.
+  [[nodiscard]] virtual std::string peer_endpoint() const = 0;
   /// The way to the others; nobody for a store that stands alone. Any thread.
   [[nodiscard]] virtual std::vector<net::PeerView> peers() const = 0;
   [[nodiscard]] virtual base::Status start() = 0;
+  /// Before a stop: if this replica leads, another one takes over, so that clients of the others
+  /// need not wait for an election. Waits for at most `patience`; not on one of its threads.
+  virtual void hand_over(base::Nanos patience) = 0;
   /// REQUIRES: no request comes any more. Makes everything durable; the first error.
   [[nodiscard]] virtual base::Status stop() = 0;
 };
@@ -53,6 +60,10 @@ class StoreHost {
 [[nodiscard]] base::Result<std::unique_ptr<StoreHost>> open_replica(
     const Config& config, const PeerEntry& self, storage::FileSystem& files,
     const StoreObservers& observers);
+
+/// The configured engine; `meter`, if there is one, hears of what it does.
+[[nodiscard]] base::Result<std::unique_ptr<storage::StorageBackend>> open_measured_backend(
+    const Config& config, const std::string& directory, StorageMetrics* meter);
 
 /// 64 random bits of the operating system.
 [[nodiscard]] std::uint64_t random_seed();

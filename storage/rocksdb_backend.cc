@@ -197,9 +197,11 @@ class RocksdbBackend final : public StorageBackend {
   Stats stats() const override {
     Stats stats;
     stats.disk_bytes = property("rocksdb.total-sst-files-size");
-    stats.memory_bytes = property("rocksdb.cur-size-all-mem-tables") +
-                         property("rocksdb.block-cache-usage") +
+    stats.write_buffer_bytes = property("rocksdb.cur-size-all-mem-tables");
+    stats.block_cache_bytes = property("rocksdb.block-cache-usage");
+    stats.memory_bytes = stats.write_buffer_bytes + stats.block_cache_bytes +
                          property("rocksdb.estimate-table-readers-mem");
+    stats.is_write_stopped = property("rocksdb.is-write-stopped") != 0;
     stats.compaction_pending_bytes = property("rocksdb.estimate-pending-compaction-bytes");
     return stats;
   }

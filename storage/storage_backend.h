@@ -64,6 +64,9 @@ class StorageBackend {
     std::uint64_t disk_bytes = 0;
     std::uint64_t memory_bytes = 0;
     std::uint64_t compaction_pending_bytes = 0;
+    std::uint64_t write_buffer_bytes = 0;  ///< Part of memory_bytes, as the next.
+    std::uint64_t block_cache_bytes = 0;
+    bool is_write_stopped = false;  ///< It lets writes wait until it has compacted.
   };
   [[nodiscard]] virtual Stats stats() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;

@@ -49,6 +49,8 @@ struct GroupReport {
   10: required i64 log_last,
   11: required bool is_caught_up,
   12: required list<MemberReport> members,
+  // Why there is no group yet, if that is known.
+  13: optional string problem,
 }
 
 struct NodeReport {

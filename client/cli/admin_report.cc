@@ -37,6 +37,7 @@ void append_group(const api::admin::GroupReport& group, std::vector<Field>& fiel
   fields.push_back(number("log_last", group.log_last));
   fields.push_back(flag("has_leader", group.has_leader));
   fields.push_back(flag("is_caught_up", group.is_caught_up));
+  if (group.__isset.problem) fields.push_back({"problem", group.problem});
 }
 
 std::vector<Field> fields_of_member(const api::admin::MemberReport& member) {
@@ -132,7 +133,10 @@ Health health_of(const api::admin::NodeReport& report) {
   const std::string who = "node " + std::to_string(report.node_id) + " is " + group.role +
                           ", applied " + std::to_string(group.applied_index) + " of " +
                           std::to_string(group.commit_index);
-  if (!group.has_leader) return {false, "not ready: no leader; " + who};
+  if (!group.has_leader) {
+    const std::string problem = group.__isset.problem ? "; " + group.problem : "";
+    return {false, "not ready: no leader; " + who + problem};
+  }
   const std::string leader = "leader is node " + std::to_string(group.leader_id) + "; ";
   if (!group.is_caught_up) return {false, "not ready: catching up; " + leader + who};
   return {true, "ready: " + leader + who};

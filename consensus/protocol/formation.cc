@@ -202,6 +202,11 @@ void Formation::ask(Instant now) {
   for (const ReplicaId id : options_.members) {
     if (id != options_.self) send(id, Introduction{});
   }
+  if (!shown_) return;
+  // Whoever leads the group takes this disk in, and may have come later than the list was written.
+  for (const Member& voter : shown_->chain.current().voters) {
+    if (!is_configured(voter.id)) send(voter.id, Introduction{});
+  }
 }
 
 void Formation::persist() {

@@ -128,6 +128,10 @@ void check_peer_security(const Config& config, const std::vector<PeerEntry>& pee
                             !cluster.tls_key_file.empty());
   rules.require(all_or_none,
                 "cluster.tls_ca_file, tls_cert_file and tls_key_file: all three or none of them");
+  rules.require(has_tls(cluster) || cluster.name.empty(),
+                concat("cluster.name: \"", base::escape(cluster.name),
+                       "\" is a part of the names in certificates; without cluster.tls_*_file "
+                       "nobody would look at it"));
   if (has_tls(cluster) || cluster.insecure_peers) return;
   for (const PeerEntry& peer : peers) {
     rules.require(is_loopback(peer.host),

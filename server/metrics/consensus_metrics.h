@@ -4,9 +4,9 @@
 #include <optional>
 #include <string_view>
 
-#include "base/metrics.h"
 #include "consensus/runtime/replica_runtime.h"
 #include "router/commit_observer.h"
+#include "server/metrics/store_series.h"
 
 namespace synod::server {
 
@@ -17,7 +17,7 @@ namespace synod::server {
 class ConsensusMetrics final : public consensus::RuntimeObserver {
  public:
   /// `commits` outlives this.
-  ConsensusMetrics(base::MetricRegistry& registry, router::CommitObserver& commits);
+  ConsensusMetrics(StoreSeries& series, router::CommitObserver& commits);
   void on_durable(const consensus::Persist& frame) override;
   void on_batch(const consensus::Replica& replica, const consensus::Output& output,
                 std::size_t inputs) override;

@@ -12,28 +12,28 @@ std::uint64_t count_of(base::Nanos duration) {
 
 }  // namespace
 
-LogMetrics::LogMetrics(base::MetricRegistry& registry, const base::Clock& clock)
+LogMetrics::LogMetrics(StoreSeries& series, const base::Clock& clock)
     : clock_(clock),
-      appended_(registry.counter("log_append_bytes_total", "Bytes written to the log.")),
-      syncs_(registry.distribution("log_fsync_duration_seconds",
-                                   "Time to make a frame of the log durable.",
-                                   base::BucketLayout::durations())) {}
+      appended_(series.counter("log_append_bytes_total", "Bytes written to the log.")),
+      syncs_(series.distribution("log_fsync_duration_seconds",
+                                 "Time to make a frame of the log durable.",
+                                 base::BucketLayout::durations())) {}
 
 void LogMetrics::on_sync_ends() { syncs_.record(count_of(clock_.boot_time() - sync_began_)); }
 
-CommitMetrics::CommitMetrics(base::MetricRegistry& registry)
-    : frames_(registry.distribution("log_entries_per_fsync",
-                                    "Operations that became durable together.",
-                                    base::BucketLayout::counts())),
-      applied_(registry.counter("apply_operations_total", "Operations executed on the tables.")),
-      apply_(registry.distribution("apply_duration_seconds",
-                                   "Time to execute one group of operations.",
+CommitMetrics::CommitMetrics(StoreSeries& series)
+    : frames_(series.distribution("log_entries_per_fsync",
+                                  "Operations that became durable together.",
+                                  base::BucketLayout::counts())),
+      applied_(series.counter("apply_operations_total", "Operations executed on the tables.")),
+      apply_(series.distribution("apply_duration_seconds",
+                                 "Time to execute one group of operations.",
+                                 base::BucketLayout::durations())),
+      latency_(series.distribution("commit_duration_seconds",
+                                   "Time from the submission of an operation to its outcome.",
                                    base::BucketLayout::durations())),
-      latency_(registry.distribution("commit_duration_seconds",
-                                     "Time from the submission of an operation to its outcome.",
-                                     base::BucketLayout::durations())),
-      failed_(registry.counter("consensus_proposals_failed_total",
-                               "Operations that did not get into the log, or perhaps did.")) {}
+      failed_(series.counter("consensus_proposals_failed_total",
+                             "Operations that did not get into the log, or perhaps did.")) {}
 
 void CommitMetrics::on_applied(std::size_t operations, base::Nanos duration) {
   applied_.add(operations);

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "router/commit_observer.h"
+#include "server/metrics/store_series.h"
 #include "storage/log/log_observer.h"
 
 namespace synod::server {
@@ -13,7 +13,7 @@ namespace synod::server {
 /// Owned by ServerMetrics. Threads: that which appends to the log.
 class LogMetrics final : public storage::LogObserver {
  public:
-  LogMetrics(base::MetricRegistry& registry, const base::Clock& clock);
+  LogMetrics(StoreSeries& series, const base::Clock& clock);
   void on_append(std::uint64_t bytes) override { appended_.add(bytes); }
   void on_sync_begins() override { sync_began_ = clock_.boot_time(); }
   void on_sync_ends() override;
@@ -30,7 +30,7 @@ class LogMetrics final : public storage::LogObserver {
 /// Owned by ServerMetrics. Threads: any.
 class CommitMetrics final : public router::CommitObserver {
  public:
-  explicit CommitMetrics(base::MetricRegistry& registry);
+  explicit CommitMetrics(StoreSeries& series);
   void on_durable(std::size_t operations) override { frames_.record(operations); }
   void on_applied(std::size_t operations, base::Nanos duration) override;
   void on_committed(base::Nanos latency) override;

@@ -2,8 +2,10 @@
 #include "server/metrics/store_metrics.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <system_error>
 
 #include "base/text.h"
@@ -22,71 +24,210 @@ double real(Number number) {
 
 double seconds(base::Nanos duration) { return real(duration.count()) / 1e9; }
 
-void expose_lag(Exposition& out, const router::GroupStatus& group) {
+using Value = std::optional<double>;
+
+/// The families that every store has a series in.
+class StoreExposition {
+ public:
+  StoreExposition(Exposition& out, const std::vector<StoreSample>& stores)
+      : out_(out), stores_(stores) {}
+
+  template <class Get>
+  void gauge(std::string_view name, std::string_view help, const Get& get) {
+    write(MetricType::kGauge, name, help, get);
+  }
+  template <class Get>
+  void counter(std::string_view name, std::string_view help, const Get& get) {
+    write(MetricType::kCounter, name, help, get);
+  }
+
+ private:
+  /// `get`: of a StoreSample; an optional if it may be unknown.
+  template <class Get>
+  void write(MetricType type, std::string_view name, std::string_view help, const Get& get) {
+    out_.family(name, type, help);
+    for (const StoreSample& store : stores_) {
+      const Value value = get(store);
+      const Label label{"replica", store.replica};
+      if (value) out_.sample({&label, store.replica.empty() ? 0U : 1U}, *value);
+    }
+  }
+
+  Exposition& out_;
+  const std::vector<StoreSample>& stores_;
+};
+
+/// A number of the status, as long as there is one.
+template <class Get>
+auto of_status(const Get& get) {
+  return [get](const StoreSample& store) -> Value {
+    if (!store.status) return std::nullopt;
+    return real(get(*store.status));
+  };
+}
+
+template <class Get>
+auto of_group(const Get& get) {
+  return [get](const StoreSample& store) -> Value {
+    if (!store.status || !store.status->group) return std::nullopt;
+    return real(get(*store.status->group));
+  };
+}
+
+template <class Get>
+auto of_engine(const Get& get) {
+  return [get](const StoreSample& store) -> Value {
+    if (!store.engine) return std::nullopt;
+    return real(get(*store.engine));
+  };
+}
+
+template <class Number>
+auto of_database(Number router::DatabaseCounters::*field) {
+  return [field](const StoreSample& store) -> Value { return real(store.database.*field); };
+}
+
+/// The labels of a series about a peer of a store.
+class PeerLabels {
+ public:
+  PeerLabels(const std::string& replica, std::uint32_t peer)
+      : peer_(std::to_string(peer)), labels_{Label{"replica", replica}, Label{"peer", peer_}} {}
+  [[nodiscard]] std::span<const Label> get() const {
+    const std::span<const Label> all(labels_);
+    return labels_[0].second.empty() ? all.subspan(1) : all;
+  }
+
+ private:
+  const std::string peer_;
+  const std::array<Label, 2> labels_;
+};
+
+void expose_lag(Exposition& out, const std::vector<StoreSample>& stores) {
   out.family("peer_lag_slots", MetricType::kGauge,
              "Log slots a member is behind the leader; only the leader knows.");
-  for (const router::MemberView& member : group.members) {
-    if (!member.lag_slots || member.is_self) continue;
-    const std::string peer = std::to_string(member.node_id);
-    const Label label{"peer", peer};
-    out.sample({&label, 1}, *member.lag_slots);
+  for (const StoreSample& store : stores) {
+    if (!store.status || !store.status->group) continue;
+    for (const router::MemberView& member : store.status->group->members) {
+      if (!member.lag_slots || member.is_self) continue;
+      out.sample(PeerLabels(store.replica, member.node_id).get(), *member.lag_slots);
+    }
   }
 }
 
-void expose_group(Exposition& out, const router::GroupStatus& group, std::size_t pending) {
-  out.gauge("consensus_has_leader", "1 if this replica knows a leader.", group.has_leader ? 1 : 0);
-  out.gauge("consensus_is_leader", "1 if this replica leads.", group.role == "leader" ? 1 : 0);
+void expose_groups(Exposition& exposition, const std::vector<StoreSample>& stores) {
+  const bool has_groups = std::ranges::any_of(
+      stores, [](const StoreSample& each) { return each.status && each.status->group; });
+  if (!has_groups) return;
+  using Group = router::GroupStatus;
+  StoreExposition out(exposition, stores);
+  out.gauge("consensus_has_leader", "1 if this replica knows a leader.",
+            of_group([](const Group& group) { return group.has_leader ? 1 : 0; }));
+  out.gauge("consensus_is_leader", "1 if this replica leads.",
+            of_group([](const Group& group) { return group.role == "leader" ? 1 : 0; }));
   out.gauge("consensus_is_caught_up", "1 if all that is known to be decided is applied.",
-            group.is_caught_up ? 1 : 0);
-  out.gauge("consensus_term", "Round of the ballot this replica is in.", real(group.term));
+            of_group([](const Group& group) { return group.is_caught_up ? 1 : 0; }));
+  out.gauge("consensus_term", "Round of the ballot this replica is in.",
+            of_group([](const Group& group) { return group.term; }));
   out.gauge("consensus_configuration", "Number of the newest configuration.",
-            real(group.config_id));
+            of_group([](const Group& group) { return group.config_id; }));
   out.counter("consensus_proposals_committed_total", "Slots known to be decided.",
-              real(group.commit_index));
+              of_group([](const Group& group) { return group.commit_index; }));
   out.counter("consensus_proposals_applied_total", "Slots applied to the state.",
-              real(group.applied_index));
+              of_group([](const Group& group) { return group.applied_index; }));
   out.gauge("consensus_proposals_pending", "Operations that wait for their outcome.",
-            real(pending));
+            of_status([](const router::StoreStatus& status) { return status.pending; }));
   out.gauge("consensus_log_first_slot", "First slot the log still holds.",
-            real(group.log_base + 1));
-  out.gauge("consensus_log_last_slot", "Last slot of the log.", real(group.log_last));
-  const auto voters = std::ranges::count_if(group.members, &router::MemberView::is_voter);
-  out.gauge("consensus_voters", "Voters of the newest configuration.", real(voters));
-  expose_lag(out, group);
+            of_group([](const Group& group) { return group.log_base + 1; }));
+  out.gauge("consensus_log_last_slot", "Last slot of the log.",
+            of_group([](const Group& group) { return group.log_last; }));
+  out.gauge("consensus_voters", "Voters of the newest configuration.",
+            of_group([](const Group& group) {
+              return std::ranges::count_if(group.members, &router::MemberView::is_voter);
+            }));
+  expose_lag(exposition, stores);
+}
+
+void expose_status(StoreExposition& out) {
+  using Status = router::StoreStatus;
+  out.gauge("store_up", "1 if the store answered the scrape in time.",
+            [](const StoreSample& store) -> Value { return store.status ? 1 : 0; });
+  out.gauge("storage_live_bytes", "Keys and values, without what the engine adds.",
+            of_status([](const Status& status) { return status.live_bytes; }));
+  out.gauge("memory_bytes", "Memory of the tables.",
+            of_status([](const Status& status) { return status.memory_bytes; }));
+  out.gauge("log_size_bytes", "Size of the log on disk.",
+            of_status([](const Status& status) { return status.log_bytes; }));
+  out.gauge("database_keys", "Keys present.",
+            of_status([](const Status& status) { return status.keys; }));
+  out.gauge("database_version", "The newest version.",
+            of_status([](const Status& status) { return status.newest_version.value(); }));
+  out.gauge("store_applied_index", "Last operation executed.",
+            of_status([](const Status& status) { return status.applied_index.value(); }));
+  out.gauge("store_written_index", "Last operation handed to the storage engine.",
+            of_status([](const Status& status) { return status.written_index.value(); }));
+  out.gauge("store_durable_index", "Last operation durable in the storage engine.",
+            of_status([](const Status& status) { return status.durable_index.value(); }));
+  out.gauge("operations_pending", "Operations submitted and not yet answered.",
+            of_status([](const Status& status) { return status.pending; }));
+}
+
+void expose_database(StoreExposition& out) {
+  using Counters = router::DatabaseCounters;
+  out.counter("database_writes_total", "Operations that took a version.",
+              of_database(&Counters::writes));
+  out.counter("database_reads_total", "Point and range reads answered.",
+              of_database(&Counters::reads));
+  out.counter("database_commits_total", "Operations that were committed.",
+              of_database(&Counters::committed));
+  out.counter("database_aborts_total", "Conflicts and refusals.", of_database(&Counters::aborted));
+  out.counter("cache_hits_total", "Reads answered from memory.",
+              of_database(&Counters::cache_hits));
+  out.counter("cache_misses_total", "Reads that had to ask the storage engine.",
+              of_database(&Counters::cache_misses));
+  out.gauge("storage_compaction_pending_bytes", "What the storage engine has yet to compact.",
+            of_database(&Counters::compaction_pending_bytes));
+}
+
+/// As it was when the store last looked, a moment ago.
+void expose_engine(Exposition& exposition, const std::vector<StoreSample>& stores) {
+  const bool is_known = std::ranges::any_of(
+      stores, [](const StoreSample& store) { return store.engine.has_value(); });
+  if (!is_known) return;
+  using Stats = storage::StorageBackend::Stats;
+  StoreExposition out(exposition, stores);
+  out.gauge("rocksdb_memtable_bytes", "Write buffers of the storage engine.",
+            of_engine([](const Stats& stats) { return stats.write_buffer_bytes; }));
+  out.gauge("rocksdb_block_cache_bytes", "Its cache of blocks, as far as it is in use.",
+            of_engine([](const Stats& stats) { return stats.block_cache_bytes; }));
+  out.gauge("rocksdb_memory_bytes", "Write buffers, cache, indexes and filters together.",
+            of_engine([](const Stats& stats) { return stats.memory_bytes; }));
+  out.gauge("rocksdb_sst_bytes", "Its table files.",
+            of_engine([](const Stats& stats) { return stats.disk_bytes; }));
+  out.gauge("rocksdb_compaction_pending_bytes", "What it has yet to compact, as it estimates.",
+            of_engine([](const Stats& stats) { return stats.compaction_pending_bytes; }));
+  out.gauge("rocksdb_write_stall", "1 while it lets writes wait until it has compacted.",
+            of_engine([](const Stats& stats) { return stats.is_write_stopped ? 1 : 0; }));
 }
 
 }  // namespace
 
-void expose_store(Exposition& out, const std::optional<router::StoreStatus>& status) {
-  out.gauge("store_up", "1 if the store answered the scrape in time.", status ? 1 : 0);
-  if (!status) return;
-  out.gauge("storage_live_bytes", "Keys and values, without what the engine adds.",
-            real(status->live_bytes));
-  out.gauge("memory_bytes", "Memory of the tables.", real(status->memory_bytes));
-  out.gauge("log_size_bytes", "Size of the log on disk.", real(status->log_bytes));
-  out.gauge("database_keys", "Keys present.", real(status->keys));
-  out.gauge("database_version", "The newest version.", real(status->newest_version.value()));
-  out.gauge("store_applied_index", "Last operation executed.", real(status->applied_index.value()));
-  out.gauge("store_written_index", "Last operation handed to the storage engine.",
-            real(status->written_index.value()));
-  out.gauge("store_durable_index", "Last operation durable in the storage engine.",
-            real(status->durable_index.value()));
-  out.gauge("operations_pending", "Operations submitted and not yet answered.",
-            real(status->pending));
-  if (status->group) expose_group(out, *status->group, status->pending);
+void expose_stores(Exposition& exposition, const std::vector<StoreSample>& stores) {
+  StoreExposition out(exposition, stores);
+  expose_status(out);
+  expose_groups(exposition, stores);
+  expose_database(out);
+  expose_engine(exposition, stores);
+  out.gauge("storage_size_bytes", "Size of all files in the data directory.",
+            [](const StoreSample& store) -> Value { return real(store.disk_bytes); });
 }
 
-void expose_database(Exposition& out, const router::DatabaseCounters& counters) {
-  out.counter("database_writes_total", "Operations that took a version.", real(counters.writes));
-  out.counter("database_reads_total", "Point and range reads answered.", real(counters.reads));
-  out.counter("database_commits_total", "Operations that were committed.",
-              real(counters.committed));
-  out.counter("database_aborts_total", "Conflicts and refusals.", real(counters.aborted));
-  out.counter("cache_hits_total", "Reads answered from memory.", real(counters.cache_hits));
-  out.counter("cache_misses_total", "Reads that had to ask the storage engine.",
-              real(counters.cache_misses));
-  out.gauge("storage_compaction_pending_bytes", "What the storage engine has yet to compact.",
-            real(counters.compaction_pending_bytes));
+void expose_full_channels(Exposition& out, const std::vector<FullChannel>& channels) {
+  out.family("channel_full_total", MetricType::kCounter,
+             "Times something was refused or dropped because a bounded channel was full.");
+  for (const FullChannel& channel : channels) {
+    const Label label{"channel", channel.name};
+    out.sample({&label, 1}, channel.refusals);
+  }
 }
 
 void expose_fronts(Exposition& out, const std::vector<FrontCounters>& fronts) {
@@ -111,21 +252,21 @@ void expose_fronts(Exposition& out, const std::vector<FrontCounters>& fronts) {
   family("sent_bytes_total", MetricType::kCounter, "Bytes sent to clients.", &Counters::bytes_out);
 }
 
-void expose_peers(Exposition& out, const std::vector<net::PeerView>& peers, base::Nanos now) {
-  using Value = std::function<std::optional<double>(const net::PeerView&)>;
+void expose_peers(Exposition& out, const std::vector<StoreSample>& stores, base::Nanos now) {
+  using View = net::PeerView;
   const auto family = [&](std::string_view name, MetricType type, std::string_view help,
-                          const Value& value) {
+                          const std::function<Value(const View&)>& value) {
     out.family(name, type, help);
-    for (const net::PeerView& view : peers) {
-      const std::string peer = std::to_string(view.id.value());
-      const Label label{"peer", peer};
-      if (const auto known = value(view)) out.sample({&label, 1}, *known);
+    for (const StoreSample& store : stores) {
+      for (const View& view : store.peers) {
+        const PeerLabels labels(store.replica, view.id.value());
+        if (const auto known = value(view)) out.sample(labels.get(), *known);
+      }
     }
   };
   const auto known = [](bool is_known, double value) {
-    return is_known ? std::optional<double>(value) : std::nullopt;
+    return is_known ? Value(value) : std::nullopt;
   };
-  using View = net::PeerView;
   family("peer_rtt_seconds", MetricType::kGauge, "Round trip of the last probe.",
          [&](const View& v) { return known(v.round_trip.count() > 0, seconds(v.round_trip)); });
   family(

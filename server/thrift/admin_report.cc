@@ -42,6 +42,7 @@ admin::GroupReport to_group_report(const router::GroupStatus& group) {
   report.log_base = static_cast<std::int64_t>(group.log_base);
   report.log_last = static_cast<std::int64_t>(group.log_last);
   report.is_caught_up = group.is_caught_up;
+  if (!group.problem.empty()) report.__set_problem(group.problem);
   for (const auto& member : group.members) report.members.push_back(to_member_report(member));
   return report;
 }
@@ -73,7 +74,15 @@ admin::NodeReport make_report(const AdminContext& context, const router::StoreSt
   report.connections = static_cast<std::int64_t>(context.connections());
   report.__set_backend(status.backend);
   report.__set_memory_bytes(static_cast<std::int64_t>(status.memory_bytes));
-  if (status.group) report.__set_group(to_group_report(*status.group));
+  if (status.group) {
+    report.__set_group(to_group_report(*status.group));
+    for (admin::MemberReport& member : report.group.members) {
+      // Of itself a node knows it from its configuration, not from who it is connected to.
+      if (member.is_self && member.peer_endpoint.empty()) {
+        member.peer_endpoint = context.peer_endpoint;
+      }
+    }
+  }
   for (const auto& [name, value] : context.limits) {
     admin::NamedText limit;
     limit.name = name;

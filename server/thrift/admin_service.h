@@ -18,6 +18,7 @@ struct AdminContext {
   std::int32_t node_id = 0;
   std::string version;
   std::string data_dir;
+  std::string peer_endpoint;  ///< Where other nodes reach this one; empty: there are none.
   base::Nanos started{0};
   const base::Clock& clock;
   std::vector<std::pair<std::string, std::string>> limits;

@@ -96,6 +96,7 @@ TEST(GroupPlan, ContradictionsAreNamed) {
   expect(complaints(peers_line(kThree) + "\nbind = '0.0.0.0'", kNodeTwo), "cluster.bind: 0.0.0.0");
   expect(complaints(peers_line(kThree) + "\nbind = 'db1'", kNodeTwo), "cluster.bind: \"db1\"");
   expect(complaints(peers_line(kThree) + "\ntls_ca_file = 'ca'", kNodeTwo), "all three");
+  expect(complaints(peers_line(kThree) + "\nname = 'a'", kNodeTwo), "cluster.name: \"a\"");
   expect(complaints(peers_line(kThree) + "\nadvertise = 'x'", kNodeTwo), "cluster.advertise");
   expect(complaints(peers_line(kThree) + "\nfirst_leader = 9", kNodeTwo), "cluster.first_leader");
 }

@@ -42,9 +42,11 @@ router::StoreStatus replica_status() {
 }
 
 struct Fixture {
+  explicit Fixture(std::vector<std::string> stores = {""}) : names(std::move(stores)) {}
   ServerMetrics::Sources sources() {
     ServerMetrics::Sources sources;
-    sources.status = [this](base::Function<void(router::StoreStatus)> done) {
+    ServerMetrics::StoreSource store;
+    store.status = [this](base::Function<void(router::StoreStatus)> done) {
       ++asked;
       if (hangs) {
         held = std::move(done);
@@ -52,14 +54,14 @@ struct Fixture {
         done(status);
       }
     };
-    sources.database = [] { return router::DatabaseCounters(); };
+    store.database = [] { return router::DatabaseCounters(); };
     sources.fronts = [] {
       net::ServerCounters counters;
       counters.open = 4;
       counters.bytes_in = 99;
       return std::vector<FrontCounters>{{"thrift", counters}};
     };
-    sources.peers = [] {
+    store.peers = [] {
       net::PeerView view;
       view.id = net::PeerId(2);
       view.is_connected = true;
@@ -67,7 +69,8 @@ struct Fixture {
       view.round_trip = std::chrono::microseconds(250);
       return std::vector<net::PeerView>{view};
     };
-    sources.data_dir = "/nonexistent";
+    store.data_dir = "/nonexistent";
+    for (std::size_t i = 0; i < names.size(); ++i) sources.stores.push_back(store);
     sources.version = "0.1.0";
     return sources;
   }
@@ -80,7 +83,8 @@ struct Fixture {
   }
 
   StoppedClock clock;
-  ServerMetrics metrics{clock};
+  const std::vector<std::string> names;
+  ServerMetrics metrics{clock, names};
   router::StoreStatus status = replica_status();
   bool hangs = false;
   int asked = 0;
@@ -136,14 +140,14 @@ TEST(ServerMetrics, CountsCallsByMethodAndCode) {
 
 TEST(ServerMetrics, TimesTheLogAndTheCommits) {
   Fixture fixture;
-  fixture.metrics.log().on_append(4'096);
-  fixture.metrics.log().on_sync_begins();
+  fixture.metrics.store(0).log.on_append(4'096);
+  fixture.metrics.store(0).log.on_sync_begins();
   fixture.clock.now += std::chrono::milliseconds(3);
-  fixture.metrics.log().on_sync_ends();
-  fixture.metrics.commits().on_durable(3);
-  fixture.metrics.commits().on_applied(3, std::chrono::microseconds(20));
-  fixture.metrics.commits().on_committed(std::chrono::milliseconds(4));
-  fixture.metrics.commits().on_failed(2);
+  fixture.metrics.store(0).log.on_sync_ends();
+  fixture.metrics.store(0).commits.on_durable(3);
+  fixture.metrics.store(0).commits.on_applied(3, std::chrono::microseconds(20));
+  fixture.metrics.store(0).commits.on_committed(std::chrono::milliseconds(4));
+  fixture.metrics.store(0).commits.on_failed(2);
   const auto parsed = fixture.scrape(fixture.metrics.serve(fixture.sources()));
   EXPECT_EQ(parsed.value("synod_log_append_bytes_total"), 4'096);
   EXPECT_EQ(parsed.value("synod_log_fsync_duration_seconds_sum"), 0.003);
@@ -151,6 +155,50 @@ TEST(ServerMetrics, TimesTheLogAndTheCommits) {
   EXPECT_EQ(parsed.value("synod_apply_operations_total"), 3);
   EXPECT_EQ(parsed.value("synod_commit_duration_seconds_count"), 1);
   EXPECT_EQ(parsed.value("synod_consensus_proposals_failed_total"), 2);
+}
+
+TEST(ServerMetrics, SeriesOfSeveralReplicasCarryTheirNumber) {
+  Fixture fixture({"1", "2"});
+  fixture.metrics.store(1).commits.on_failed(2);
+  fixture.metrics.store(1).storage.on_write(std::chrono::milliseconds(3));
+  const auto parsed = fixture.scrape(fixture.metrics.serve(fixture.sources()));
+  EXPECT_EQ(parsed.value("synod_consensus_proposals_failed_total{replica=\"1\"}"), 0);
+  EXPECT_EQ(parsed.value("synod_consensus_proposals_failed_total{replica=\"2\"}"), 2);
+  EXPECT_EQ(parsed.value("synod_storage_write_duration_seconds_sum{replica=\"2\"}"), 0.003);
+  EXPECT_EQ(parsed.value("synod_database_keys{replica=\"1\"}"), 12);
+  EXPECT_EQ(parsed.value("synod_peer_lag_slots{replica=\"2\",peer=\"2\"}"), 5);
+  EXPECT_EQ(parsed.value("synod_peer_connected{replica=\"1\",peer=\"2\"}"), 1);
+  EXPECT_FALSE(parsed.value("synod_database_keys"));
+}
+
+TEST(ServerMetrics, ShowsWhatTheEngineSaidLast) {
+  Fixture fixture;
+  const auto http = fixture.metrics.serve(fixture.sources());
+  EXPECT_FALSE(fixture.scrape(http).value("synod_rocksdb_memtable_bytes"));
+  storage::StorageBackend::Stats stats;
+  stats.write_buffer_bytes = 7;
+  stats.block_cache_bytes = 8;
+  stats.disk_bytes = 9;
+  stats.is_write_stopped = true;
+  fixture.metrics.store(0).storage.on_stats(stats);
+  const auto parsed = fixture.scrape(http);
+  EXPECT_EQ(parsed.value("synod_rocksdb_memtable_bytes"), 7);
+  EXPECT_EQ(parsed.value("synod_rocksdb_block_cache_bytes"), 8);
+  EXPECT_EQ(parsed.value("synod_rocksdb_sst_bytes"), 9);
+  EXPECT_EQ(parsed.value("synod_rocksdb_write_stall"), 1);
+}
+
+TEST(ServerMetrics, CountsSlowCallsAndFullChannels) {
+  Fixture fixture;
+  CallObserver& front = fixture.metrics.front("thrift");
+  front.on_call(0, "get", {}, std::chrono::milliseconds(99));
+  front.on_call(0, "get", {}, std::chrono::milliseconds(100));
+  front.on_call(0, "get", "BUSY", base::Nanos(1));
+  const auto parsed = fixture.scrape(fixture.metrics.serve(fixture.sources()));
+  EXPECT_EQ(parsed.value("synod_slow_requests_total{front=\"thrift\",op=\"get\"}"), 1);
+  EXPECT_EQ(parsed.value("synod_channel_full_total{channel=\"operations\"}"), 1);
+  EXPECT_EQ(parsed.value("synod_channel_full_total{channel=\"peers\"}"), 0);
+  EXPECT_EQ(parsed.value("synod_channel_full_total{channel=\"connections\"}"), 0);
 }
 
 TEST(ServerMetrics, IsReadyWithALeaderAndCaughtUp) {

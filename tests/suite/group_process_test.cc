@@ -6,7 +6,9 @@
 #include <iterator>
 
 #include "base/text.h"
+#include "tests/suite/node_group.h"
 #include "tests/suite/peer.h"
+#include "tests/suite/raw_socket.h"
 #include "tests/suite/server_process.h"
 
 namespace synod::suite {
@@ -160,6 +162,36 @@ TEST_F(GroupProcess, LeadershipMovesToWhomTheOperatorNames) {
   EXPECT_GE(moved, 1);
   put("w");
   EXPECT_EQ(read(), "w");
+}
+
+TEST_F(GroupProcess, MetricsTellTheReplicasApart) {
+  const std::uint16_t http = free_ports(1);
+  command_.environment.back().second = std::to_string(http);
+  start();
+  put("v");
+  std::string page;
+  const auto has = [&](const std::string& series) {
+    return page.find("\nsynod_" + series + " ") != std::string::npos;
+  };
+  // The engine is looked at now and then.
+  EXPECT_TRUE(eventually([&] {
+    RawSocket socket({"127.0.0.1", http});
+    static_cast<void>(socket.send("GET /metrics HTTP/1.0\r\n\r\n"));
+    page = socket.receive(1U << 20U);
+    return has("rocksdb_memtable_bytes{replica=\"3\"}");
+  })) << page;
+  for (const char* replica : {"{replica=\"1\"}", "{replica=\"2\"}", "{replica=\"3\"}"}) {
+    for (const char* name : {"consensus_has_leader", "log_fsync_duration_seconds_count",
+                             "rocksdb_sst_bytes", "rocksdb_block_cache_bytes",
+                             "rocksdb_write_stall", "storage_write_duration_seconds_count",
+                             "consensus_leader_changes_total", "storage_size_bytes"}) {
+      EXPECT_TRUE(has(base::concat(name, replica))) << name << replica;
+    }
+  }
+  EXPECT_TRUE(has("peer_connected{replica=\"1\",peer=\"2\"}"));
+  EXPECT_TRUE(has("channel_full_total{channel=\"operations\"}"));
+  EXPECT_TRUE(has("slow_requests_total{front=\"thrift\",op=\"setKey\"}"));
+  stop();
 }
 
 TEST_F(GroupProcess, RefusesTheFolderOfASingleNode) {
