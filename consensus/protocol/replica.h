@@ -166,6 +166,7 @@ class Replica {
   void go_on_learning();
   void lead(const std::vector<Entry>& adopted, Slot first);
   void step_down();
+  void complain_of_damage();
   void tick_candidate();
   void add_own_promise();
 
