@@ -14,6 +14,7 @@ namespace {
 
 using base::Status;
 using base::StatusCode;
+using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kAttachSeconds = 20;
 constexpr int kPollMs = 5;
@@ -66,10 +67,10 @@ Status SyscallFault::attach(pid_t server, const std::string& injection, bool log
   command.directory = report.parent_path();
   command.log = report.parent_path() / "strace.log";
   SYNOD_RETURN_IF_ERROR(tracer_.start(command));
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(kAttachSeconds);
+  const auto end = SteadyClock::now() + std::chrono::seconds(kAttachSeconds);
   for (const auto& task : tasks) {
     while (!is_traced(task)) {
-      if (std::chrono::steady_clock::now() > end) {
+      if (SteadyClock::now() > end) {
         return {StatusCode::kTimeout, "strace does not attach: see " + command.log.string()};
       }
       ::poll(nullptr, 0, kPollMs);
