@@ -75,6 +75,16 @@ std::optional<ReportedSlot> PhaseOne::answer_about(Slot slot, const Answer& answ
   return ReportedSlot{slot, *answer.unknown_tail, std::nullopt};
 }
 
+std::vector<ReplicaId> PhaseOne::unknown_at(Slot slot) const {
+  std::vector<ReplicaId> unknown;
+  for (const auto& [replica, answer] : answers_) {
+    const auto about = answer_about(slot, answer);
+    const bool is_before = slot < configuration_.first;
+    if (is_before || (about && !about->entry)) unknown.push_back(replica);
+  }
+  return unknown;
+}
+
 PhaseOne::Choice PhaseOne::choose(Slot slot) const {
   const auto decided = decided_.find(slot);
   if (decided != decided_.end()) return Choice{true, decided->second};

@@ -49,6 +49,8 @@ class PhaseOne {
   /// The slot adopt() waits for because some answers about it are unknown; none if it only lacks
   /// a majority.
   [[nodiscard]] std::optional<Slot> blocked_at() const { return blocked_at_; }
+  /// Those of whom nobody knows what they hold there: it is damaged, or was cut.
+  [[nodiscard]] std::vector<ReplicaId> unknown_at(Slot slot) const;
 
  private:
   struct Answer {

@@ -90,6 +90,8 @@ bool Replica::is_heard(const Envelope& envelope) {
   }
   const auto peer = peers_.find(from);
   if (peer != peers_.end() && peer->second.refused == envelope.process) return false;
+  const bool is_hello = std::holds_alternative<Hello>(envelope.message);
+  if (!is_hello && !has_shown_disk(envelope)) return false;
   newest_seen_ = std::max(newest_seen_, envelope.config);
   const bool is_ahead = envelope.config > history_.entered();
   if (is_ahead && !history_.is_between() && !catch_up_) begin_catch_up(from.id, kOpenEnd);

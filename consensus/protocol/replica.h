@@ -149,6 +149,7 @@ class Replica {
     ProcessId process;                     ///< The newest that said Hello.
     std::uint64_t superblock_version = 0;  ///< The greatest it has shown.
     ProcessId refused;                     ///< It came with an older disk.
+    Instant next_question{};               ///< When another process is asked to show its disk.
   };
 
   // Elections (replica_election.cc).
@@ -166,6 +167,7 @@ class Replica {
   void go_on_learning();
   void lead(const std::vector<Entry>& adopted, Slot first);
   void step_down();
+  void complain_of_damage();
   void tick_candidate();
   void add_own_promise();
 
@@ -201,6 +203,7 @@ class Replica {
   [[nodiscard]] Proposed propose_change(EntryKind kind, base::Bytes body);
 
   // What was missed, lost or damaged (replica_catch_up.cc).
+  [[nodiscard]] bool has_shown_disk(const Envelope& envelope);
   void on_hello(const Envelope& head, const Hello& message);
   void on(ReplicaId from, const Fetch& message);
   void on(ReplicaId from, const Entries& message);

@@ -10,11 +10,25 @@
 // How a replica gets what it missed, lost or has damaged: docs/PROTOCOL.md sections 8, 10 and 12.
 namespace synod::consensus {
 
-/// Shows processes and disks to each other. An older copy of a disk that was put back is noticed
-/// as far as this process remembers; a newer process of the same disk is the rule.
+/// Hellos are lost while connections come up, so whoever speaks without one is asked for it. What
+/// a new process of a known disk says meanwhile counts as lost: its disk may be an old copy.
+bool Replica::has_shown_disk(const Envelope& envelope) {
+  Peer& peer = peers_[envelope.from];
+  if (peer.process == envelope.process) return true;
+  if (now_ >= peer.next_question) {
+    peer.next_question = now_ + options_.timing.heartbeat;
+    say_hello(envelope.from.id, ProcessId());
+  }
+  return peer.process == ProcessId();
+}
+
+/// Shows processes and disks to each other. Every start of a disk writes its superblock before it
+/// speaks, so a process that shows no more than another one has shown runs on an older copy: that
+/// is noticed as far as this process remembers.
 void Replica::on_hello(const Envelope& head, const Hello& message) {
   Peer& peer = peers_[head.from];
-  if (message.superblock_version < peer.superblock_version && head.process != peer.process) {
+  const bool is_other = peer.process != ProcessId() && head.process != peer.process;
+  if (is_other && message.superblock_version <= peer.superblock_version) {
     peer.refused = head.process;
     return complain(head.from.id, "came back with an older disk");
   }

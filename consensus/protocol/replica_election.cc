@@ -232,10 +232,6 @@ void Replica::on(ReplicaId from, const Transfer& message) {
 
 void Replica::tick_candidate() {
   if (now_ >= candidacy_->give_up) {
-    if (const auto slot = candidacy_->phase_one.blocked_at()) {
-      output_.complaints.push_back(base::concat(
-          "slot ", slot->value(), " is damaged here or at a voter; more voters are needed"));
-    }
     step_down();
     election_.restart_timer(now_);
     return;
@@ -251,8 +247,22 @@ void Replica::tick_candidate() {
   go_on_learning();
 }
 
+/// However the candidacy ends: while all are blocked, one mostly displaces the other.
+void Replica::complain_of_damage() {
+  const auto slot = candidacy_->phase_one.blocked_at();
+  if (!slot) return;
+  std::string where;
+  for (const ReplicaId replica : candidacy_->phase_one.unknown_at(*slot)) {
+    where += base::concat(where.empty() ? "" : ", ", replica.value());
+  }
+  output_.complaints.push_back(
+      base::concat("nobody can lead: slot ", slot->value(), " is damaged or missing at replica ",
+                   where, ", and may hold what was acknowledged; voters are needed that know it"));
+}
+
 /// Ends whatever this replica was in its ballot. Outcomes of proposals stay unknown.
 void Replica::step_down() {
+  if (candidacy_) complain_of_damage();
   if (role_ == Role::kLearning) catch_up_.reset();
   role_ = Role::kFollower;
   election_.stop_asking();

@@ -119,6 +119,7 @@ RecoveredState Cluster::recover(const Node& node) const {
 
 void Cluster::start(Node& node) {
   if (node.replica || node.chain.configurations.empty()) return;
+  ++node.superblock_version;  // B3: every start writes it.
   const RecoveredState state = recover(node);
   node.machine = node.flushed;
   node.completed = Ticket();
