@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <thrift/TOutput.h>
 
 #include <fstream>
 #include <iterator>
@@ -33,10 +32,7 @@ ProcessGroup::ProcessGroup(GroupOptions options)
     : options_(std::move(options)),
       directory_(options_.directory.empty() ? suite::fresh_directory(options_.name)
                                             : options_.directory),
-      first_port_(suite::free_ports(2 * kNodes)) {
-  // libthrift would print a line for every attempt to reach a node that is down on purpose.
-  apache::thrift::GlobalOutput.setOutputFunction([](const char*) {});
-}
+      first_port_(suite::free_ports(2 * kNodes)) {}
 
 ProcessGroup::~ProcessGroup() {
   for (suite::ServerProcess& process : processes_) process.kill_and_wait();
