@@ -172,7 +172,7 @@ group::GroupOptions options_in(const Network& network, const std::string& name) 
   options.settings = {"server.insecure_plaintext=true", "cluster.insecure_peers=true",
                       "consensus.hold_ms=1000", "consensus.request_timeout_ms=2000",
                       // So that who was away often comes back by an image, not by the log.
-                      "consensus.snapshot_every_slots=1000", "consensus.keep_slots=100"};
+                      "consensus.snapshot_every_slots=1000", "consensus.keep_slots=10"};
   if (const char* mode = std::getenv("SYNOD_PARTITION_READ_MODE")) {
     options.settings.push_back(base::concat("consensus.read_mode=", mode));
   }

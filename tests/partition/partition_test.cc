@@ -103,6 +103,19 @@ class Partition : public testing::Test {
     }
   }
 
+  [[nodiscard]] std::int64_t number_of(std::size_t node, const std::string& name) {
+    return std::atoll(group().status_of(node, name).c_str());
+  }
+
+  /// Takes a snapshot at the node and waits until its log begins behind `slot`.
+  void expect_log_cut_behind(std::size_t node, std::int64_t slot) {
+    const group::Finished taken = group().ctl(node, {"snapshot"});
+    ASSERT_EQ(taken.code, 0) << taken.output;
+    const Millis end = now() + kHealsWithin;
+    while (number_of(node, "log_base") <= slot && now() < end) ::poll(nullptr, 0, kStepMs);
+    EXPECT_GT(number_of(node, "log_base"), slot) << "the log of node " << node + 1;
+  }
+
   void forget_reads() {
     for (std::size_t node = 0; node < kNodes; ++node) {
       (void)watch_->take_linearizable(node);
@@ -197,10 +210,14 @@ TEST_F(Partition, AnIsolatedFollowerIsMissedByNobodyAndAnswersNothing) {
   forget_reads();
   const Progress seen = observe(fault_time(4));
   expect_refuses_reads(cut_off);
+  const std::int64_t executed = number_of(cut_off, "group_applied_index");
+  expect_log_cut_behind(leader, executed);
+  expect_log_cut_behind(after(leader, 2), executed);
   EXPECT_LE(seen.stall, kServesWithin);
   EXPECT_GT(seen.acknowledged, 0U);
   EXPECT_EQ(group().leader(cut_off), leader);
   expect_converges("follower isolated");
+  EXPECT_GT(number_of(cut_off, "log_base"), executed) << "it did not come back by an image";
 }
 
 TEST_F(Partition, AFollowerThatComesBackDoesNotDeposeALeader) {
