@@ -25,10 +25,12 @@ function(synod_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} synod_warnings)
 endfunction()
 
-# synod_test(NAME SOURCES ... DEPS ... [LABEL unit|scenario|sim|cluster|fuzz] [TIMEOUT seconds])
-#   One GoogleTest binary for one folder; every case is a ctest entry of its own.
+# synod_test(NAME SOURCES ... DEPS ... [LABEL unit|scenario|sim|cluster|fuzz] [TIMEOUT seconds]
+#            [SERIAL])
+#   One GoogleTest binary for one folder; every case is a ctest entry of its own. SERIAL: no other
+#   entry runs beside it.
 function(synod_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
@@ -40,7 +42,8 @@ function(synod_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main synod_warnings)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   gtest_discover_tests(${name} TEST_PREFIX "${name}/" DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+    PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
+      RUN_SERIAL ${ARG_SERIAL})
 endfunction()
 
 # synod_fuzzer(NAME SOURCES fuzz.cc DEPS ... CORPUS dir)

@@ -11,6 +11,7 @@ packages=(
   libcereal-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libssl-dev libabsl-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libgtest-dev libgmock-dev libbenchmark-dev libcuckoo-dev python3 python3-thrift strace
+  iproute2 nftables
   clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck spin
 )
 
