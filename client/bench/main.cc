@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   app.add_option("--loaders", workload.loaders, "Connections that write the keys first")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app.add_flag("!--no-load", workload.loads, "The keys are there from an earlier run");
   app.add_option("--connections", workload.connections, "Each with one operation under way")
       ->capture_default_str()
       ->check(CLI::Range(1U, kConnectionsMax));

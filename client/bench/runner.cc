@@ -114,7 +114,7 @@ double per_second(const BenchReport& report) {
 
 base::Status run_bench(const Workload& workload, BenchReport& report) {
   SYNOD_ASSIGN_OR_RETURN(const auto engine, open_engine(workload));
-  SYNOD_RETURN_IF_ERROR(engine->load(workload));
+  if (workload.loads) SYNOD_RETURN_IF_ERROR(engine->load(workload));
 
   Course course{.workload = workload, .report = report, .measure_from = {}, .end = {}};
   std::vector<std::unique_ptr<Driver>> drivers;

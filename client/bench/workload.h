@@ -23,6 +23,7 @@ struct Workload {
   Protocol protocol = Protocol::kThrift;
   std::vector<BenchEndpoint> endpoints = {BenchEndpoint()};  ///< Connections go to them in turn.
   std::uint32_t connections = 16;
+  bool loads = true;          ///< False: the keys are there already.
   std::uint32_t loaders = 1;  ///< Connections that write the keys before the run.
   std::uint32_t value_size = 100;
   std::uint64_t key_count = 10'000;
