@@ -21,8 +21,8 @@ struct PersistenceOptions {
   /// Rows wait so long for others, unless so many bytes of them wait: larger batches cost the
   /// backend less for each row, and rows that are written again meanwhile cost nothing. The log
   /// holds the data.
-  base::Nanos linger = std::chrono::milliseconds(10);
-  std::uint64_t linger_bytes = 1U << 20U;
+  base::Nanos linger = std::chrono::milliseconds(50);
+  std::uint64_t linger_bytes = 4U << 20U;
 };
 
 /// Writes the tables' rows to the storage backend behind them.

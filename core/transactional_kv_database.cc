@@ -137,7 +137,7 @@ void TransactionalKvDatabase::write_node(KeyNode& node, Record* record, Version 
   record->older.store(old, std::memory_order_relaxed);
   node.head.store(record, std::memory_order_release);
   const std::uint64_t bytes = record_cost(*old);
-  superseded_.push_back({applied, &node, bytes});
+  superseded_.push_back({applied, record, bytes});
   old_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   count(node, *record);
   recent_.add(applied, record->header.version, node);
@@ -308,18 +308,13 @@ void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
   for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
     if (superseded_.front().at > floor) return;
     old_bytes_.fetch_sub(superseded_.front().bytes, std::memory_order_relaxed);
-    cut_behind(*superseded_.front().node, floor);
+    cut_behind(*superseded_.front().by);  // In order: what is behind it has waited before.
     superseded_.pop_front();
   }
 }
 
-void TransactionalKvDatabase::cut_behind(KeyNode& node, Version floor) {
-  Record* keep = node.head.load(std::memory_order_relaxed);
-  while (keep != nullptr && keep->header.version > floor) {
-    keep = keep->older.load(std::memory_order_relaxed);
-  }
-  if (keep == nullptr) return;
-  Record* drop = keep->older.exchange(nullptr, std::memory_order_acq_rel);
+void TransactionalKvDatabase::cut_behind(Record& keep) {
+  Record* drop = keep.older.exchange(nullptr, std::memory_order_acq_rel);
   while (drop != nullptr) {
     Record* older = drop->older.load(std::memory_order_relaxed);
     epochs_.retire(drop, destroy_record);
@@ -337,7 +332,7 @@ void TransactionalKvDatabase::remove_dead(std::size_t steps_max) {
     dead_.pop_front();
     Record* head = dead.node->head.load(std::memory_order_relaxed);
     if (!head->is_tombstone() || head->header.version != dead.tombstone) continue;
-    cut_behind(*dead.node, floor);
+    cut_behind(*head);
     points_.erase(dead.node);
     order_.erase(dead.node);
     epochs_.retire(head, destroy_record);

@@ -123,9 +123,11 @@ class TransactionalKvDatabase final : public KvDatabase {
   };
   using ExpiryIndex = std::set<std::pair<TimeMs, KeyNode*>, ByRankThenKey<TimeMs>>;
   using TombstoneIndex = std::set<std::pair<Version, KeyNode*>, ByRankThenKey<Version>>;
+  /// The record `by` took another's place at `at`: once no reader is older than that, the other
+  /// goes. It is there still when its turn comes, for only later entries let go of it.
   struct Superseded {
     Version at;
-    KeyNode* node;
+    Record* by;
     std::uint64_t bytes;
   };
   struct Dead {
@@ -152,7 +154,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] Version applying() const { return state_.newest_version(); }
   void publish_namespaces();
   void cut_chains(std::size_t steps_max);
-  void cut_behind(KeyNode& node, Version floor);
+  void cut_behind(Record& keep);
   void remove_dead(std::size_t steps_max);
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
   [[nodiscard]] base::Status load_rows(const storage::StorageBackend& backend, bool has_scalars);
