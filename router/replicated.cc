@@ -80,13 +80,9 @@ Replicated::Replicated(ReplicatedSeams seams, ReplicatedOptions options)
       options_(std::move(options)),
       self_(static_cast<std::uint32_t>(options_.node.node_id)),
       calls_(std::make_unique<AdminCalls>()),
-      view_(std::make_unique<GroupView>()) {
-  if (seams_.compaction != nullptr) return;
-  compactor_ = std::make_unique<net::Worker>(concat("compact-", self_.value()));
-  seams_.compaction = &compactor_->dispatcher();
-}
+      view_(std::make_unique<GroupView>()) {}
 
-Replicated::~Replicated() { end_compaction(); }
+Replicated::~Replicated() = default;
 
 base::Result<std::unique_ptr<Replicated>> Replicated::open(ReplicatedSeams seams,
                                                            ReplicatedOptions options) {
@@ -274,7 +270,6 @@ void Replicated::fail(const std::string& reason) {
 }
 
 Status Replicated::start() {
-  if (compactor_) compactor_->start();
   router_->start();
   if (forming_) {
     seams_.consensus.post([this] {
@@ -398,19 +393,10 @@ void Replicated::stop(base::Function<void()> done) {
   });
 }
 
-/// One that is under way ends early; what it has rewritten stays.
-void Replicated::end_compaction() {
-  if (!compactor_ || !machine_) return;
-  machine_->interrupt();
-  compactor_->stop();
-  compactor_->join();
-}
-
 Status Replicated::close() {
   is_stopped_ = true;
   router_->close();
   calls_->end_all();
-  end_compaction();
   const Status closed = machine_->close();
   // The log holds everything: the next start executes it again.
   if (!closed.ok()) base::log_warning("persistence", "final flush: " + closed.to_string());

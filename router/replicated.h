@@ -20,7 +20,6 @@
 #include "core/persistence.h"
 #include "core/transactional_kv_database.h"
 #include "net/peer_transport.h"
-#include "net/worker.h"
 #include "router/commit_observer.h"
 #include "router/direct_router.h"
 #include "router/store.h"
@@ -69,6 +68,7 @@ struct ReplicatedSeams {
   base::Dispatcher& apply;        ///< The single writer of the tables.
   base::Dispatcher& persistence;  ///< Backend, next segments, free space.
   base::Dispatcher& storage;      ///< Long work: backups, snapshots.
+  base::Dispatcher& compaction;   ///< Compactions, which may take hours.
   net::PeerTransport& transport;
   base::Random random;
   /// Opens the backend in the given directory.
@@ -79,8 +79,6 @@ struct ReplicatedSeams {
   std::function<void(std::uint64_t cluster)> on_cluster;
   /// A broken promise of the disk, once: nothing is sent, written or answered afterwards.
   std::function<void(const std::string& reason)> fatal;
-  /// Compactions; null: the replica runs a thread of its own for them.
-  base::Dispatcher* compaction = nullptr;
 };
 
 class AdminCalls;
@@ -164,7 +162,6 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   void attach_router();
   void fail(const std::string& reason);
   void watch_space();
-  void end_compaction();
   void note_retirement(const consensus::Replica& replica);
   void watch_log(const consensus::PaxosLog& log);
   void note_members(const consensus::Replica& replica);
@@ -191,7 +188,6 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
 
   ReplicatedSeams seams_;
   const ReplicatedOptions options_;
-  std::unique_ptr<net::Worker> compactor_;  ///< Null: the seam is somebody else's.
   const consensus::ReplicaId self_;
   std::unique_ptr<storage::DataDirectory> data_directory_;
   std::unique_ptr<consensus::SuperblockStore> superblock_;  ///< Until the log takes it.

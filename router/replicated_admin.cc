@@ -291,7 +291,7 @@ void Replicated::compact(base::Function<void(Status)> done) {
       return answer(drained);
     }
     // It may take minutes, and snapshots are served and installed meanwhile.
-    seams_.compaction->post([image = std::move(image), answer = std::move(answer)]() mutable {
+    seams_.compaction.post([image = std::move(image), answer = std::move(answer)]() mutable {
       answer(image->backend->compact());
     });
   });

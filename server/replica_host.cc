@@ -44,8 +44,8 @@ std::string thread_name(const Config& config, const PeerEntry& self, const char*
   return replicas_here(config) == 1 ? role : base::concat(role, "-", self.id);
 }
 
-/// One member of a group, on the threads consensus, log, apply, persistence and storage. Peers are
-/// served on the thread consensus, too: a message needs no other thread to be acted upon.
+/// One member of a group, on the threads consensus, log, apply, persistence, storage and compact.
+/// Peers are served on the thread consensus, too: a message needs no other thread to be acted upon.
 class ReplicaHost final : public StoreHost {
  public:
   ReplicaHost(const Config& config, const PeerEntry& self)
@@ -56,6 +56,7 @@ class ReplicaHost final : public StoreHost {
         apply_(thread_name(config, self, "apply")),
         persistence_(thread_name(config, self, "persistence")),
         storage_(thread_name(config, self, "storage")),
+        compaction_(thread_name(config, self, "compact")),
         transport_(peer_options(config, self), &consensus_) {}
 
   [[nodiscard]] base::Status open(storage::FileSystem& files, const StoreObservers& observers) {
@@ -71,6 +72,7 @@ class ReplicaHost final : public StoreHost {
         apply_.dispatcher(),
         persistence_.dispatcher(),
         storage_.dispatcher(),
+        compaction_.dispatcher(),
         transport_,
         base::Random(random_seed()),
         [this, meter = observers.storage](const std::string& directory) {
@@ -133,8 +135,8 @@ class ReplicaHost final : public StoreHost {
   }
 
  private:
-  [[nodiscard]] std::array<net::Worker*, 5> workers() {
-    return {&consensus_, &log_, &apply_, &persistence_, &storage_};
+  [[nodiscard]] std::array<net::Worker*, 6> workers() {
+    return {&consensus_, &log_, &apply_, &persistence_, &storage_, &compaction_};
   }
 
   const Config config_;
@@ -146,6 +148,7 @@ class ReplicaHost final : public StoreHost {
   net::Worker apply_;
   net::Worker persistence_;
   net::Worker storage_;
+  net::Worker compaction_;
   net::TcpPeerTransport transport_;
   std::unique_ptr<router::Replicated> store_;
 };

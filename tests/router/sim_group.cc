@@ -86,6 +86,7 @@ base::Status SimGroup::start(std::size_t index) {
       *node.threads[2],
       *node.threads[3],
       *node.threads[4],
+      *node.compaction,
       *node.transport,
       loop_.random().fork(),
       [files = node.files.get(), is_refusing = node.is_refusing](const std::string& directory) {
@@ -95,8 +96,7 @@ base::Status SimGroup::start(std::size_t index) {
       [&node](const std::string& reason) {
         node.fatal = reason;
         node.has_died = true;
-      },
-      node.compaction.get()};
+      }};
   auto opened = Replicated::open(std::move(seams), node.options);
   if (!opened.ok()) {
     node.transport.reset();
