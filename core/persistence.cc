@@ -33,6 +33,7 @@ void Persistence::kick() {
 
 void Persistence::linger() {
   if (stopped_ || phase_.load() != Phase::kLingering) return;
+  dispatcher_.cancel(linger_timer_);  // Of a wait that a run has ended meanwhile.
   linger_timer_ = dispatcher_.run_after(options_.linger, [this] { run(); });
 }
 

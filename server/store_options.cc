@@ -68,6 +68,14 @@ storage::LogOptions log_of(const Config& config, std::uint64_t group_bytes_max) 
   return log;
 }
 
+/// A quarter of the buffer never waits for company, so that the buffer does not fill meanwhile.
+core::PersistenceOptions persistence_of(const Config& config) {
+  core::PersistenceOptions options;
+  options.linger_bytes =
+      std::min(options.linger_bytes, config.database.persistence_buffer_bytes_max / 4);
+  return options;
+}
+
 }  // namespace
 
 router::StandaloneOptions standalone_options(const Config& config) {
@@ -84,6 +92,7 @@ router::StandaloneOptions standalone_options(const Config& config) {
   pipeline.pending_bytes_max = config.database.pending_bytes_max;
   pipeline.backlog_bytes_max = config.database.persistence_buffer_bytes_max;
   pipeline.log_bytes_max = config.database.log_bytes_max;
+  options.persistence = persistence_of(config);
   options.database.snapshot_window = base::Millis(config.database.snapshot_window_ms);
   options.table_bytes_max = table_bytes_max(config);
   options.limits = limits_of(config);
@@ -109,6 +118,7 @@ router::ReplicatedOptions replica_options(const Config& config, const PeerEntry&
   options.pending_bytes_max = config.database.pending_bytes_max;
   options.log_bytes_max = config.database.log_bytes_max;
   options.backlog_bytes_max = config.database.persistence_buffer_bytes_max;
+  options.persistence = persistence_of(config);
   options.table_bytes_max = table_bytes_max(config);
   options.disk_reserve_bytes = config.database.disk_reserve;
   options.database.snapshot_window = base::Millis(config.database.snapshot_window_ms);

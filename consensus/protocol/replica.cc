@@ -120,7 +120,9 @@ void Replica::tick() {
   fail_forwarded_reads(now_);
   tick_catch_up();
   tick_pull();
-  if (now_ >= next_greeting_ && !configuration().is_member(options_.self)) greet();
+  if (now_ >= next_greeting_) {
+    configuration().is_member(options_.self) ? greet_silent_members() : greet();
+  }
   const bool may_stand = role_ == Role::kFollower || role_ == Role::kAsking;
   if (may_stand && election_.is_due(now_)) ask();
 }

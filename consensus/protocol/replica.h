@@ -87,6 +87,8 @@ class Replica {
   [[nodiscard]] Role role() const { return role_; }
   /// Leading, and the barrier is decided.
   [[nodiscard]] bool is_established() const;
+  /// Reads have their index and wait for applied().
+  [[nodiscard]] bool waits_for_progress() const { return !unapplied_reads_.empty(); }
   [[nodiscard]] std::optional<ReplicaId> leader() const { return leader_; }
   /// The newest configuration this replica has entered.
   [[nodiscard]] const Configuration& configuration() const { return history_.current(); }
@@ -197,6 +199,7 @@ class Replica {
   void end_roles();
   void begin_configuration();
   void greet();
+  void greet_silent_members();
   [[nodiscard]] std::set<ReplicaId> peers_of_last_configurations() const;
   void say_hello(ReplicaId to, ProcessId answers);
   [[nodiscard]] std::optional<Proposed> refuse_change() const;

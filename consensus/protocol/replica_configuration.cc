@@ -67,6 +67,19 @@ void Replica::greet() {
   for (const ReplicaId id : peers_of_last_configurations()) say_hello(id, ProcessId());
 }
 
+/// A greeting is lost while connections come up, and followers say nothing else to each other: who
+/// has not shown its disk is greeted again, so that every member knows every other's newest one.
+void Replica::greet_silent_members() {
+  next_greeting_ = now_ + options_.timing.election_min;
+  const Configuration& now = configuration();
+  for (const auto* members : {&now.voters, &now.learners}) {
+    for (const Member& member : *members) {
+      const bool is_known = peers_[member].process != ProcessId();
+      if (!is_known && member.id != options_.self.id) say_hello(member.id, ProcessId());
+    }
+  }
+}
+
 std::set<ReplicaId> Replica::peers_of_last_configurations() const {
   std::set<ReplicaId> all;
   const std::vector<Configuration>& chain = history_.chain().configurations;

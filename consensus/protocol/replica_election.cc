@@ -256,7 +256,7 @@ void Replica::complain_of_damage() {
     where += base::concat(where.empty() ? "" : ", ", replica.value());
   }
   output_.complaints.push_back(
-      base::concat("nobody can lead: slot ", slot->value(), " is damaged or missing at replica ",
+      base::concat("it cannot lead: slot ", slot->value(), " is damaged or missing at replica ",
                    where, ", and may hold what was acknowledged; voters are needed that know it"));
 }
 

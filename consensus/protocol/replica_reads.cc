@@ -33,6 +33,7 @@ void Replica::read(ReadContext context) {
 }
 
 void Replica::on(ReplicaId from, const ReadIndexRequest& message) {
+  if (holds_lease()) return send(from, ReadIndexReply{message.id, acceptor_.commit()});
   const ReadRequest request{from, message.id, ReadContext()};
   if (!leadership_ || leadership_->reads.waiting() >= options_.limits.reads) {
     return fail_read(request);

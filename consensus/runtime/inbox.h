@@ -16,8 +16,8 @@ namespace synod::consensus {
 /// Invariants: items are handed over once each, in the order of push(); at most one task of this
 /// inbox waits on the dispatcher.
 ///
-/// Threads: push() and push_quietly() from any thread; `handle` runs on the dispatcher, which is
-/// stopped before the inbox is destroyed.
+/// Threads: push(), push_quietly() and set_attentive() from any thread; `handle` runs on the
+/// dispatcher, which is stopped before the inbox is destroyed.
 template <class Item>
 class Inbox {
  public:
@@ -26,23 +26,33 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  /// Handed over with what is pushed next: for what nobody waits for.
-  void push_quietly(Item item) {
-    const std::lock_guard lock(mutex_);
-    items_.push_back(std::move(item));
-  }
+  void push(Item item) { push(std::move(item), true); }
+  /// For what nobody waits for: handed over with what is pushed next, or at once while attentive.
+  void push_quietly(Item item) { push(std::move(item), false); }
 
-  void push(Item item) {
+  /// While true, what is pushed quietly is handed over like everything else, also what already is
+  /// here.
+  void set_attentive(bool is_attentive) {
     bool wakes = false;
     {
       const std::lock_guard lock(mutex_);
-      items_.push_back(std::move(item));
-      wakes = !std::exchange(is_awake_, true);
+      is_attentive_ = is_attentive;
+      if (is_attentive && !items_.empty()) wakes = !std::exchange(is_awake_, true);
     }
     if (wakes) dispatcher_.post([this] { run(); });
   }
 
  private:
+  void push(Item item, bool is_urgent) {
+    bool wakes = false;
+    {
+      const std::lock_guard lock(mutex_);
+      items_.push_back(std::move(item));
+      if (is_urgent || is_attentive_) wakes = !std::exchange(is_awake_, true);
+    }
+    if (wakes) dispatcher_.post([this] { run(); });
+  }
+
   void run() {
     {
       const std::lock_guard lock(mutex_);
@@ -59,6 +69,7 @@ class Inbox {
   std::mutex mutex_;
   std::vector<Item> items_;
   bool is_awake_ = false;
+  bool is_attentive_ = false;
 };
 
 }  // namespace synod::consensus

@@ -119,6 +119,8 @@ void ReplicaRuntime::handle(std::vector<Input>& inputs) {
   carry_out(output);
   note_leadership();
   trim();
+  const bool waits = replica_.waits_for_progress();
+  if (std::exchange(is_attentive_, waits) != waits) inbox_.set_attentive(waits);
 }
 
 /// O1: what comes too late was never proposed and is not executed.

@@ -183,6 +183,7 @@ class ReplicaRuntime {
   std::vector<Proposal> batch_;  ///< Proposed in this batch of inputs.
   std::map<ReadContext, ReadDone> reads_;
   ReadContext next_read_;
+  bool is_attentive_ = false;             ///< What the inbox was told.
   std::deque<Output::Deferred> waiting_;  ///< For their tickets, which only grow.
   Ticket durable_;
   std::optional<Ballot> leading_;  ///< The ballot in which this process led last.

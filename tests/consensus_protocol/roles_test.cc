@@ -118,6 +118,55 @@ TEST(ReadIndex, LateAcknowledgementReleasesNothing) {
 
 TEST(Lease, RunsFromTheSendingOfTheHeartbeat) { EXPECT_TRUE(lease_runs_from_sending()); }
 
+TEST(ReplicaRole, GreetsAMemberUntilItHasShownItsDisk) {
+  Replica replica = fresh_replica();  // Its first greetings are lost.
+  const auto greeted = [&replica](std::int64_t at_ms) {
+    replica.advance(base::Millis(at_ms));
+    replica.tick();
+    std::vector<std::uint32_t> out;
+    for (const Envelope& each : replica.take_output().send_now) {
+      if (std::holds_alternative<Hello>(each.message)) out.push_back(each.to.value());
+    }
+    return out;
+  };
+  const auto gap = std::chrono::duration_cast<base::Millis>(Timing().election_min).count();
+  EXPECT_EQ(greeted(gap), (std::vector<std::uint32_t>{2, 3}));
+  Hello hello;
+  hello.superblock_version = 1;
+  hello.answers = ProcessId(7);  // Not ours: nothing to answer.
+  replica.step(from(2, hello));
+  (void)replica.take_output();
+  EXPECT_EQ(greeted(2 * gap), std::vector<std::uint32_t>{3});
+}
+
+TEST(Lease, AnswersAFollowersReadWithoutARound) {
+  Replica leader = established_leader(/*reads_by_lease=*/true);
+  leader.advance(base::Millis(5200));
+  leader.tick();
+  const auto heartbeats = only<Heartbeat>(leader.take_output().send_now);
+  ASSERT_FALSE(heartbeats.empty());
+  const Accepted answer{ballot(1, 1),
+                        Slot(1),
+                        Slot(1),
+                        Slot(1),
+                        ReadSequence(),
+                        std::nullopt,
+                        heartbeats[0].lease_sequence};
+  leader.step(from(2, answer));
+  (void)leader.take_output();
+  leader.step(from(3, ReadIndexRequest{RequestId(9)}));
+  const Output output = leader.take_output();
+  const auto replies = only<ReadIndexReply>(output.send_now);
+  ASSERT_EQ(replies.size(), 1U);
+  EXPECT_EQ(replies[0].id, RequestId(9));
+  EXPECT_EQ(replies[0].index, Slot(1));
+  EXPECT_TRUE(only<Heartbeat>(output.send_now).empty()) << "no majority needs to be asked";
+
+  leader.advance(base::Millis(5200 + 1000));  // 0.9 x the guard is over.
+  leader.step(from(3, ReadIndexRequest{RequestId(10)}));
+  EXPECT_TRUE(only<ReadIndexReply>(leader.take_output().send_now).empty());
+}
+
 TEST(Lease, ARevokedOneDoesNotComeBack) {
   Lease lease(three(), ReplicaId(1));
   lease.on_acknowledged(ReplicaId(2), lease.begin(Instant()), Instant());

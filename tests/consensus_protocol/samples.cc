@@ -37,8 +37,9 @@ void add_unknown(RecoveredState& state, std::uint64_t slot, const Ballot& bound)
   state.slots.push_back(RecoveredSlot{Slot(slot), bound, std::nullopt});
 }
 
-Replica fresh_replica(const RecoveredState& state) {
+Replica fresh_replica(const RecoveredState& state, bool reads_by_lease) {
   Options options;
+  options.reads_by_lease = reads_by_lease;
   options.self = three().voters[0];
   Replica replica(options, state, base::Random(1), Instant());
   (void)replica.take_output();  // greetings
@@ -54,8 +55,8 @@ void sync(Replica& replica, const Output& output) {
   if (output.persist) replica.persisted(output.persist->ticket);
 }
 
-Replica established_leader() {
-  Replica replica = fresh_replica();
+Replica established_leader(bool reads_by_lease) {
+  Replica replica = fresh_replica(blank(), reads_by_lease);
   replica.advance(base::Millis(5000));
   replica.tick();
   const PreVote question = only<PreVote>(replica.take_output().send_now).at(0);

@@ -17,12 +17,13 @@ namespace synod::consensus {
 void add(RecoveredState& state, std::uint64_t slot, const Ballot& accepted, const Entry& entry);
 void add_unknown(RecoveredState& state, std::uint64_t slot, const Ballot& bound);
 
-[[nodiscard]] Replica fresh_replica(const RecoveredState& state = blank());
+[[nodiscard]] Replica fresh_replica(const RecoveredState& state = blank(),
+                                    bool reads_by_lease = false);
 [[nodiscard]] Envelope from(std::uint32_t sender, Message message);
 /// Finishes the frame of an output, if it has one.
 void sync(Replica& replica, const Output& output);
 /// Replica 1 leads in ballot 1 with its barrier decided at slot 1 by itself and replica 2.
-[[nodiscard]] Replica established_leader();
+[[nodiscard]] Replica established_leader(bool reads_by_lease = false);
 /// Replica 2 has everything and has seen this read sequence.
 void answer_heartbeat(Replica& leader, ReadSequence sequence);
 

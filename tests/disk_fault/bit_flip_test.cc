@@ -156,7 +156,7 @@ void BitFlip::is_halted(const std::vector<std::size_t>& logs) {
     said += base::concat("node ", node + 1, ":\n", nodes_.log_since(node, logs[node]));
   }
   EXPECT_NE(said.find("damaged at offset"), std::string::npos) << said;
-  EXPECT_NE(said.find("nobody can lead: slot "), std::string::npos) << said;
+  EXPECT_NE(said.find("it cannot lead: slot "), std::string::npos) << said;
 }
 
 TEST_F(BitFlip, OfEveryCopyOfAnEntryHaltsTheGroupUntilOneIsGoodAgain) {

@@ -362,9 +362,15 @@ TEST(ReplicatedSim, ANodeThatIsBehindItsLeaderSaysSoAndNotThatThereIsNone) {
   EXPECT_EQ(unread->code, OutcomeCode::kBusy);
   EXPECT_NE(unread->message.find("caught up"), std::string::npos) << unread->message;
   // Behind a newer leader it has nobody to hand a command to.
-  group.crash(*group.leader());
-  ASSERT_TRUE(group.wait_for_leader());
-  ASSERT_NE(*group.leader(), behind) << "the seed makes it the third";
+  const std::size_t old_leader = *group.leader();
+  const std::size_t third = 3 - old_leader - behind;
+  std::optional<base::Status> moved;
+  group.store(old_leader)
+      .transfer_leadership(static_cast<std::uint32_t>(third + 1),
+                           [&moved](base::Status status) { moved = std::move(status); });
+  ASSERT_TRUE(group.run_until([&] { return moved.has_value(); }));
+  ASSERT_TRUE(moved->ok()) << moved->to_string();
+  ASSERT_TRUE(group.run_until([&] { return group.leader() == third; }));
   const core::Outcome refused = group.execute(behind, write("k", "v"));
   EXPECT_EQ(refused.code, OutcomeCode::kBusy) << refused.message;
   EXPECT_GT(refused.retry_after_ms, 0);

@@ -15,7 +15,7 @@ namespace {
 using storage::CrashPolicy;
 using storage::FaultRepeat;
 
-constexpr int kTransactions = 60;
+constexpr int kTransactions = 64;
 constexpr CrashPolicy kPolicies[] = {CrashPolicy::kLost, CrashPolicy::kTorn,
                                      CrashPolicy::kReordered};
 
