@@ -20,6 +20,7 @@
 #include "consensus/protocol/pipeline.h"
 #include "consensus/protocol/read_index.h"
 #include "consensus/protocol/replica_io.h"
+#include "consensus/protocol/retention.h"
 #include "consensus/protocol/snapshot_pull.h"
 #include "consensus/protocol/snapshot_task.h"
 #include "consensus/protocol/types.h"
@@ -82,6 +83,10 @@ class Replica {
   void install_snapshot(const SnapshotManifest& label);
   /// Slots up to here are in a durable snapshot and need not be kept.
   void trim(Slot slot);
+  /// What is above, peers that were heard of lately still need; kOpenEnd: nothing.
+  [[nodiscard]] Slot needed_above() const {
+    return retention_.needed_above(acceptor_.log().base(), now_);
+  }
   [[nodiscard]] Output take_output();
 
   [[nodiscard]] Role role() const { return role_; }
@@ -217,6 +222,7 @@ class Replica {
   void inquire();
   void hear_of_decided(const Entries& message);
   void offer_snapshot(ReplicaId to);
+  void note_has(ReplicaId peer, Slot through);
   void tick_pull();
   void drain_pull();
   void end_tail_if_known();
@@ -260,6 +266,7 @@ class Replica {
   std::optional<std::pair<Ballot, Slot>> tail_goal_;
   std::optional<SnapshotManifest> snapshot_;  ///< The newest own one.
   SnapshotPull pull_;
+  Retention retention_;
 
   std::map<RequestId, ForwardedRead> forwarded_;
   std::multimap<Slot, ReadContext> unapplied_reads_;

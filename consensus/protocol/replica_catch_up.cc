@@ -97,6 +97,7 @@ void Replica::on(ReplicaId from, const Fetch& message) {
     reply.commit = std::max(reply.commit, slot);
     bytes += entry->bytes();
   }
+  note_has(from, before(message.low));
   if (message.low <= log.base()) offer_snapshot(from);
   send(from, std::move(reply));
 }

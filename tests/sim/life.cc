@@ -2,6 +2,7 @@
 #include "tests/sim/life.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -15,6 +16,7 @@ using consensus::Configuration;
 namespace {
 constexpr Nanos kSafetySpan = std::chrono::seconds(120);
 constexpr Nanos kProgressBound = std::chrono::seconds(60);
+constexpr std::uint64_t kNear = 20;  ///< Slots; more than all clients have under way.
 constexpr Nanos kGuard = base::Millis(100);
 }  // namespace
 
@@ -102,8 +104,38 @@ bool Life::is_settled() {
 void Life::run_liveness() {
   world_.note("healing");
   nemesis_.heal();
-  clients_.wind_down();
   operator_.wind_down();
+  catch_up_under_load();
+  world_.note("settling");
+  clients_.wind_down();
+  settle();
+}
+
+/// Clients do not wait for who was away: each voter must come near to the newest that anybody has
+/// executed. Who only follows from image to image is always behind.
+void Life::catch_up_under_load() {
+  const Nanos end = scheduler_.now() + kProgressBound;
+  std::set<Member> near;
+  const auto is_near = [&](const Member& voter) { return near.contains(voter); };
+  while (oracle_.failure().empty()) {
+    for (const auto& node : nodes_) {
+      if (!node->is_up()) continue;
+      const std::uint64_t applied = node->machine().applied().value();
+      if (applied + kNear >= oracle_.executed().value()) near.insert(node->member());
+    }
+    const auto& voters = oracle_.chain().current().voters;
+    if (operator_.is_done() && std::all_of(voters.begin(), voters.end(), is_near)) return;
+    step();
+    if (scheduler_.now() < end) continue;
+    std::string state =
+        base::concat("somebody does not catch up with a group that goes on:", clients_.describe(),
+                     operator_.describe());
+    for (const auto& node : nodes_) state += node->describe();
+    oracle_.fail(state);
+  }
+}
+
+void Life::settle() {
   const Nanos end = scheduler_.now() + kProgressBound;
   bool is_asked = false;
   while (oracle_.failure().empty() && !is_settled()) {

@@ -283,6 +283,11 @@ void SimMachine::release_snapshot(const consensus::ReleaseSnapshot& release) {
   if (readers != readers_.end()) readers->second.erase(release.from);
 }
 
+void SimMachine::keep_snapshot(const consensus::KeepSnapshot& keep) {
+  const std::string directory = snapshot_directory(keep.snapshot);
+  if (snapshots_.contains(directory)) readers_[directory].insert(keep.to);
+}
+
 void SimMachine::read_snapshot(const consensus::ReadSnapshot& request,
                                Done<std::optional<Bytes>> done) {
   const std::string directory = snapshot_directory(request.snapshot);
