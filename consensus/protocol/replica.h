@@ -130,14 +130,15 @@ class Replica {
     bool is_first = false;        ///< First leader of its configuration: no phase 1.
     Instant give_up{};
     Instant next_resend{};
-    RequestId inquiry;                           ///< About a slot that phase 1 waits for.
+    RequestId inquiry;  ///< About slots that phase 1 waits for; the answers say which.
     std::optional<PhaseOne::Adoption> adoption;  ///< Set while learning.
   };
   /// Fetching decided entries from one replica, part by part.
   struct CatchUp {
     ReplicaId source;
     Slot until;
-    RequestId fetch;
+    RequestId fetch;  ///< For everything from `low` on.
+    Slot low;
     Instant next_resend{};
     Instant give_up{};
   };

@@ -40,7 +40,9 @@ class Life {
   void form_at_once();
   void run_safety();
   void run_liveness();
-  void catch_up_under_load();
+  void catch_up_under_load(Nanos bound);
+  void return_under_load();
+  [[nodiscard]] bool is_left_behind(const SimNode& node) const;
   void settle();
   [[nodiscard]] bool is_settled();
   void step();
