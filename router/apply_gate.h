@@ -38,6 +38,7 @@ class ApplyGate final : public consensus::StateMachine {
   void take_snapshot(Done<base::Result<consensus::SnapshotManifest>> done) override {
     machine_.take_snapshot(std::move(done));
   }
+  void keep_snapshot(const consensus::KeepSnapshot& keep) override { machine_.keep_snapshot(keep); }
   void read_snapshot(const consensus::ReadSnapshot& request,
                      Done<std::optional<base::Bytes>> done) override {
     machine_.read_snapshot(request, std::move(done));

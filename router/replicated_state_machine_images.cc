@@ -21,6 +21,10 @@ void ReplicatedStateMachine::take_snapshot(Done<Result<SnapshotManifest>> done) 
   snapshots_.take(image_, std::move(done));
 }
 
+void ReplicatedStateMachine::keep_snapshot(const consensus::KeepSnapshot& keep) {
+  snapshots_.keep(keep);
+}
+
 void ReplicatedStateMachine::read_snapshot(const consensus::ReadSnapshot& request,
                                            Done<std::optional<base::Bytes>> done) {
   snapshots_.read(request, std::move(done));

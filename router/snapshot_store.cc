@@ -153,6 +153,11 @@ Result<SnapshotManifest> SnapshotStore::measure(const ReplicaImage& image, Snaps
   return manifest;
 }
 
+void SnapshotStore::keep(const consensus::KeepSnapshot& keep) {
+  const auto found = snapshots_.find(keep.snapshot);
+  if (found != snapshots_.end()) found->second.readers[keep.to] = apply_.clock().boot_time();
+}
+
 void SnapshotStore::read(const consensus::ReadSnapshot& request,
                          base::Function<void(std::optional<base::Bytes>)> done) {
   const auto found = snapshots_.find(request.snapshot);

@@ -30,8 +30,8 @@ namespace synod::router {
 ///        dispatcher, where batches are written, so none is under way;
 ///   SS2  a manifest says what was read from the finished files; it is durable before anybody
 ///        hears of it, and the first to go;
-///   SS3  the newest snapshot stays; an older one stays while a reader that was heard of lately
-///        uses it, up to kKept of them;
+///   SS3  the newest snapshot stays; an older one stays while somebody was offered it, or reads it,
+///        and was heard of lately, up to kKept of them;
 ///   SS4  the first byte of a file is served only if the whole file still has its checksum: a
 ///        damaged snapshot is gone.
 ///
@@ -50,6 +50,8 @@ class SnapshotStore {
   [[nodiscard]] std::optional<consensus::SnapshotManifest> newest() const;
   void take(std::shared_ptr<ReplicaImage> image,
             base::Function<void(base::Result<consensus::SnapshotManifest>)> done);
+  /// Who was offered it counts as a reader: it makes ready before it reads.
+  void keep(const consensus::KeepSnapshot& keep);
   /// None: it is gone. A question that is repeated while it waits is dropped: one answer tells
   /// both.
   void read(const consensus::ReadSnapshot& request,
@@ -59,7 +61,7 @@ class SnapshotStore {
  private:
   struct Kept {
     consensus::SnapshotManifest manifest;
-    std::map<consensus::ReplicaId, base::Nanos> readers;  ///< And when they read last.
+    std::map<consensus::ReplicaId, base::Nanos> readers;  ///< And when they were heard.
   };
 
   [[nodiscard]] std::string path(consensus::SnapshotId id) const;

@@ -38,7 +38,8 @@ Replica::Replica(Options options, const RecoveredState& state, base::Random rand
       process_(random_.next() | 1),
       next_request_(random_.next()),
       superblock_version_(state.superblock_version),
-      pull_(options_.snapshot_pull, RequestId(random_.next())) {
+      pull_(options_.snapshot_pull, RequestId(random_.next())),
+      retention_({2 * options_.timing.election_min, options_.snapshot_pull.patience}) {
   election_.observe(acceptor_.promised());
   greet();
   prepare_first();
@@ -224,7 +225,10 @@ void Replica::pump() {
   auto sends =
       lead.pipeline.fill(acceptor_.log(), acceptor_.through(), commit, lead.reads.sequence());
   for (Pipeline::Send& each : sends.messages) send(each.to, std::move(each.message));
-  for (const ReplicaId follower : sends.too_far_behind) offer_snapshot(follower);
+  for (const ReplicaId follower : sends.too_far_behind) {
+    // Who is gone would hold back the log for an offer that it does not hear.
+    if (retention_.is_heard(follower, now_)) offer_snapshot(follower);
+  }
   for (Pipeline::Send& each : lead.pipeline.announce(commit)) send(each.to, each.message);
   go_on_handing_over();
 }

@@ -20,6 +20,7 @@
 #include "consensus/protocol/pipeline.h"
 #include "consensus/protocol/read_index.h"
 #include "consensus/protocol/replica_io.h"
+#include "consensus/protocol/retention.h"
 #include "consensus/protocol/snapshot_pull.h"
 #include "consensus/protocol/snapshot_task.h"
 #include "consensus/protocol/types.h"
@@ -82,6 +83,10 @@ class Replica {
   void install_snapshot(const SnapshotManifest& label);
   /// Slots up to here are in a durable snapshot and need not be kept.
   void trim(Slot slot);
+  /// What is above, peers that were heard of lately still need; kOpenEnd: nothing.
+  [[nodiscard]] Slot needed_above() const {
+    return retention_.needed_above(acceptor_.log().base(), now_);
+  }
   [[nodiscard]] Output take_output();
 
   [[nodiscard]] Role role() const { return role_; }
@@ -127,14 +132,15 @@ class Replica {
     bool is_first = false;        ///< First leader of its configuration: no phase 1.
     Instant give_up{};
     Instant next_resend{};
-    RequestId inquiry;                           ///< About a slot that phase 1 waits for.
+    RequestId inquiry;  ///< About slots that phase 1 waits for; the answers say which.
     std::optional<PhaseOne::Adoption> adoption;  ///< Set while learning.
   };
   /// Fetching decided entries from one replica, part by part.
   struct CatchUp {
     ReplicaId source;
     Slot until;
-    RequestId fetch;
+    RequestId fetch;  ///< For everything from `low` on.
+    Slot low;
     Instant next_resend{};
     Instant give_up{};
   };
@@ -223,6 +229,7 @@ class Replica {
   void inquire();
   void hear_of_decided(const Entries& message);
   void offer_snapshot(ReplicaId to);
+  void note_has(ReplicaId peer, Slot through);
   void tick_pull();
   void drain_pull();
   void end_tail_if_known();
@@ -266,6 +273,7 @@ class Replica {
   std::optional<std::pair<Ballot, Slot>> tail_goal_;
   std::optional<SnapshotManifest> snapshot_;  ///< The newest own one.
   SnapshotPull pull_;
+  Retention retention_;
 
   std::map<RequestId, ForwardedRead> forwarded_;
   std::multimap<Slot, ReadContext> unapplied_reads_;

@@ -65,16 +65,23 @@ bool Replica::is_behind() const {
 }
 
 void Replica::begin_catch_up(ReplicaId source, Slot until) {
-  const Instant give_up = now_ + options_.timing.election_min;
-  catch_up_ = CatchUp{source, until, RequestId(), now_, give_up};
+  const bool is_same = catch_up_ && catch_up_->source == source && catch_up_->until == until;
+  if (!is_same) catch_up_ = CatchUp{source, until, RequestId(), kNoSlot, {}, {}};
+  catch_up_->give_up = now_ + options_.timing.election_min;
   fetch_next();
 }
 
+/// A question that is repeated keeps its number: over a way that is slower than the repetitions the
+/// answer to the first one comes behind the next.
 void Replica::fetch_next() {
   catch_up_->next_resend = now_ + options_.timing.heartbeat;
-  next_request_ = next_request_.next();
-  catch_up_->fetch = next_request_;
-  send(catch_up_->source, Fetch{next_request_, acceptor_.commit().next(), catch_up_->until});
+  const Slot low = acceptor_.commit().next();
+  if (low != catch_up_->low) {
+    next_request_ = next_request_.next();
+    catch_up_->fetch = next_request_;
+    catch_up_->low = low;
+  }
+  send(catch_up_->source, Fetch{catch_up_->fetch, low, catch_up_->until});
 }
 
 void Replica::go_on_catching_up() {
@@ -111,6 +118,7 @@ void Replica::on(ReplicaId from, const Fetch& message) {
     reply.commit = std::max(reply.commit, slot);
     bytes += entry->bytes();
   }
+  note_has(from, before(message.low));
   if (message.low <= log.base()) offer_snapshot(from);
   send(from, std::move(reply));
 }
@@ -149,10 +157,12 @@ void Replica::on(ReplicaId from, const Entries& message) {
 void Replica::inquire() {
   const auto slot = candidacy_->phase_one.blocked_at();
   if (!slot) return;
-  next_request_ = next_request_.next();
-  candidacy_->inquiry = next_request_;
+  if (candidacy_->inquiry == RequestId()) {
+    next_request_ = next_request_.next();
+    candidacy_->inquiry = next_request_;
+  }
   for (const ReplicaId id : peers_of_last_configurations()) {
-    send(id, Fetch{next_request_, *slot, kOpenEnd});
+    send(id, Fetch{candidacy_->inquiry, *slot, kOpenEnd});
   }
 }
 

@@ -85,6 +85,7 @@ void Replica::on(ReplicaId from, const Accepted& message) {
                                          options_.timing.heartbeat)) {
     return complain(from, "acknowledges what was not proposed");
   }
+  note_has(from, std::max(message.through_durable, message.commit));
   leadership_->lease.on_acknowledged(from, message.lease_sequence, now_);
   advance_commit();
 }

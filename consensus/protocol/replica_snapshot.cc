@@ -7,10 +7,19 @@
 namespace synod::consensus {
 
 void Replica::offer_snapshot(ReplicaId to) {
-  if (snapshot_ && snapshot_->slot >= acceptor_.log().base()) {
-    return send(to, SnapshotOffer{*snapshot_});
+  const Slot base = acceptor_.log().base();
+  const SnapshotManifest* image = retention_.offer(to, base, snapshot_);
+  if (image == nullptr) {
+    output_.snapshot_needed = base;
+    return;
   }
-  output_.snapshot_needed = acceptor_.log().base();
+  output_.snapshot_tasks.push_back(KeepSnapshot{to, image->id});
+  send(to, SnapshotOffer{*image});
+}
+
+void Replica::note_has(ReplicaId peer, Slot through) {
+  const auto kept = retention_.on_has(peer, through, now_);
+  if (kept) output_.snapshot_tasks.push_back(ReleaseSnapshot{peer, *kept});
 }
 
 void Replica::snapshot_taken(const SnapshotManifest& manifest) { snapshot_ = manifest; }
@@ -22,6 +31,7 @@ void Replica::on(ReplicaId from, const SnapshotOffer& message) {
 void Replica::on(ReplicaId from, const SnapshotData& message) { pull_.data(from, message, now_); }
 
 void Replica::on(ReplicaId from, const SnapshotDone& message) {
+  retention_.on_done(from, message.snapshot, message.is_installed);
   output_.snapshot_tasks.push_back(ReleaseSnapshot{from, message.snapshot});
 }
 
@@ -48,12 +58,14 @@ void Replica::drain_pull() {
 }
 
 void Replica::on(ReplicaId from, const SnapshotFetch& message) {
+  retention_.on_fetch(from, message.snapshot, snapshot_, now_);
   output_.snapshot_tasks.push_back(ReadSnapshot{from, message.id, message.snapshot, message.file,
                                                 message.offset, message.bytes});
 }
 
 void Replica::snapshot_bytes(const ReadSnapshot& request, std::optional<base::Bytes> bytes) {
   const bool is_gone = !bytes.has_value();
+  if (is_gone) retention_.on_gone(request.snapshot);
   send(request.to, SnapshotData{request.id, request.snapshot, request.file, request.offset, is_gone,
                                 is_gone ? base::Bytes() : std::move(*bytes)});
 }

@@ -36,6 +36,12 @@ struct FinishStaging {
   SnapshotManifest manifest;
 };
 
+/// Source: this replica was offered the snapshot and may come for it, though newer ones are taken.
+struct KeepSnapshot {
+  ReplicaId to;
+  SnapshotId snapshot;
+};
+
 /// Source: read from an own snapshot; answer with snapshot_bytes().
 struct ReadSnapshot {
   ReplicaId to;
@@ -53,7 +59,7 @@ struct ReleaseSnapshot {
 };
 
 using SnapshotTask = std::variant<BeginStaging, StageBytes, RestartFile, FinishStaging,
-                                  ReadSnapshot, ReleaseSnapshot>;
+                                  KeepSnapshot, ReadSnapshot, ReleaseSnapshot>;
 
 /// What a staging area holds of one file already: so many bytes, with this CRC-32C.
 struct StagedFile {

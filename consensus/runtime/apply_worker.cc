@@ -193,6 +193,8 @@ void ApplyWorker::do_task(const RestartFile& task) {
   });
 }
 
+void ApplyWorker::do_task(const KeepSnapshot& task) { machine_.keep_snapshot(task); }
+
 void ApplyWorker::do_task(const ReadSnapshot& task) {
   machine_.read_snapshot(task, [this, task](std::optional<base::Bytes> bytes) {
     if (!bytes) note_gone(task.snapshot);

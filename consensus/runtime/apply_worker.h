@@ -118,6 +118,7 @@ class ApplyWorker {
   void do_task(const StageBytes& task);
   void do_task(const RestartFile& task);
   void do_task(FinishStaging& task);
+  void do_task(const KeepSnapshot& task);
   void do_task(const ReadSnapshot& task);
   void do_task(const ReleaseSnapshot& task);
   void note_staging(SnapshotId snapshot, const base::Status& status);

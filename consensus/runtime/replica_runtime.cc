@@ -297,10 +297,13 @@ void ReplicaRuntime::note_leadership() {
 }
 
 void ReplicaRuntime::trim() {
-  const Slot safe = std::min(flushed_, snapshot_);
-  const std::uint64_t keep = is_log_large_ ? 0 : options_.keep_slots;
-  if (safe.value() <= trimmed_.value() + keep) return;
-  trimmed_ = Slot(safe.value() - keep);
+  Slot slot = std::min(flushed_, snapshot_);
+  if (!is_log_large_) {
+    if (slot.value() <= trimmed_.value() + options_.keep_slots) return;
+    slot = std::min(Slot(slot.value() - options_.keep_slots), replica_.needed_above());
+  }
+  if (slot <= trimmed_) return;
+  trimmed_ = slot;
   replica_.trim(trimmed_);
   log_.cut(trimmed_);
 }

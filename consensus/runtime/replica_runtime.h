@@ -65,7 +65,7 @@ struct RuntimeOptions {
   Instant tick = base::Millis(10);
   std::size_t frame_bytes = 4 << 20;        ///< Frames are merged up to here.
   Instant space_retry = base::Millis(100);  ///< On a full disk.
-  /// Slots below the newest snapshot that are kept for laggards.
+  /// Slots below the newest snapshot that are kept in any case, for who may come back.
   std::uint64_t keep_slots = 10'000;
   /// Decided and not executed here; beyond it this replica takes no new entries (W3).
   std::size_t backlog_bytes = 128 << 20;
@@ -129,8 +129,8 @@ class ReplicaRuntime {
 
   /// A snapshot now; `done` runs on the apply strand.
   void take_snapshot(ApplyWorker::SnapshotDone done) { apply_.take_snapshot(std::move(done)); }
-  /// While the log is large, nothing is kept for laggards that a snapshot holds. Said again for as
-  /// long as it is, and once when it is not.
+  /// While the log is large, nothing is kept that a snapshot holds, whoever needs it. Said again
+  /// for as long as it is, and once when it is not.
   void note_log_size(bool is_large);
 
  private:

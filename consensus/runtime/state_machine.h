@@ -57,6 +57,8 @@ class StateMachine {
 
   /// Makes a durable snapshot of the present state. Older ones may go when nobody reads them.
   virtual void take_snapshot(Done<base::Result<SnapshotManifest>> done) = 0;
+  /// This reader was told of the snapshot and may come for it: it is read already.
+  virtual void keep_snapshot(const KeepSnapshot& keep) = 0;
   /// Bytes of an own snapshot; none: it is gone. A repetition of a question that still waits may
   /// go without an answer of its own.
   virtual void read_snapshot(const ReadSnapshot& request,

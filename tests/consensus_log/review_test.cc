@@ -200,6 +200,7 @@ class SlowMachine final : public StateMachine {
     calls.push_back("snapshot");
     done(base::Status(base::StatusCode::kNoSpace, "no"));
   }
+  void keep_snapshot(const KeepSnapshot&) override {}
   void read_snapshot(const ReadSnapshot&, Done<std::optional<base::Bytes>> done) override {
     done(std::nullopt);
   }

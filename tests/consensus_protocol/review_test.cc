@@ -74,6 +74,28 @@ TEST(Review, AFollowerThatCatchesUpExecutesWhatWasChosen) {
   }
 }
 
+// Over a way that is slower than the questions are repeated every answer comes behind the next
+// question.
+TEST(Review, AnAnswerThatTakesLongerThanARepetitionIsAnAnswer) {
+  Replica replica = fresh_replica();
+  replica.advance(base::Millis(5000));
+  replica.step(from_next(3, Hello{ProcessId(7), {}, Slot(9), kNoSlot, Slot(9), {}, 1}));
+  const auto first = only<Fetch>(replica.take_output().send_now);
+  ASSERT_EQ(first.size(), 1U);
+  replica.advance(base::Millis(5150));
+  replica.tick();
+  EXPECT_EQ(only<Fetch>(replica.take_output().send_now).size(), 1U) << "it is repeated";
+  const Entry chosen = command(ballot(3, 3), "chosen");
+  const Entries answer{first[0].id, Slot(1), {chosen}, Slot(1), kNoSlot, null_ballot(ConfigId(2))};
+  replica.step(from_next(3, answer));
+  sync(replica, replica.take_output());
+  EXPECT_EQ(replica.acceptor().commit(), Slot(1));
+  const auto next = only<Fetch>(replica.take_output().send_now);
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].low, Slot(2));
+  EXPECT_NE(next[0].id, first[0].id);
+}
+
 // --- 2. A damaged slot that was decided before the start is accepted again in a late leader's
 // ballot, and passed for decided because of the old commit.
 RecoveredState damaged_below_hint() {

@@ -102,6 +102,7 @@ class Staging {
     }
     return {};
   }
+  std::string on(SnapshotPull&, const KeepSnapshot&, Instant) { return "a receiver keeps nothing"; }
   std::string on(SnapshotPull&, const ReadSnapshot&, Instant) { return "a receiver reads nothing"; }
   std::string on(SnapshotPull&, const ReleaseSnapshot&, Instant) {
     return "a receiver releases nothing";

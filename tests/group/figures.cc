@@ -37,12 +37,12 @@ int number_from(const char* variable, int otherwise) {
   return text != nullptr ? static_cast<int>(std::strtol(text, nullptr, 10)) : otherwise;
 }
 
-// An image has to be installed before the log behind it is cut, or the next one is needed: enough
-// is kept for a machine that is busy with other things.
+// Who was away for long needs an image, and the group has taken the next ones before it is
+// installed.
 std::vector<std::string> small_logs() {
   return {"database.log_segment_bytes=1048576", "limits.commit_bytes_max=524288",
           "limits.value_bytes_max=262144", "consensus.snapshot_every_slots=1000",
-          "consensus.keep_slots=2000"};
+          "consensus.keep_slots=100"};
 }
 
 }  // namespace synod::group

@@ -9,7 +9,7 @@
 namespace synod::router {
 
 /// A thread that can be made to stand in the middle of long work: what is posted waits until it is
-/// let go on. Confined to the loop of `inner`.
+/// let go on, or for a while. Confined to the loop of `inner`.
 class HeldDispatcher final : public base::Dispatcher {
  public:
   explicit HeldDispatcher(base::Dispatcher& inner) : inner_(inner) {}
@@ -20,10 +20,13 @@ class HeldDispatcher final : public base::Dispatcher {
     for (Task& task : std::exchange(waiting_, {})) inner_.post(std::move(task));
   }
   void drop_tasks() { waiting_.clear(); }
+  /// Whatever is posted takes so long to begin.
+  void set_delay(base::Nanos delay) { delay_ = delay; }
 
   void post(Task task) override {
     if (is_held_) return waiting_.push_back(std::move(task));
-    inner_.post(std::move(task));
+    if (delay_ == base::Nanos(0)) return inner_.post(std::move(task));
+    inner_.run_after(delay_, std::move(task));
   }
   base::TimerId run_after(base::Nanos delay, Task task) override {
     return inner_.run_after(delay, std::move(task));
@@ -35,6 +38,7 @@ class HeldDispatcher final : public base::Dispatcher {
  private:
   base::Dispatcher& inner_;
   bool is_held_ = false;
+  base::Nanos delay_{0};
   std::vector<Task> waiting_;
 };
 

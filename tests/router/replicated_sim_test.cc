@@ -263,6 +263,85 @@ TEST(ReplicatedSim, ALaggardInstallsASnapshotAndGoesOn) {
   EXPECT_EQ(group.get(laggard, "n", ReadLevel::kLocal), "202");
 }
 
+/// Clients who never stop: for `span`, or until `done`.
+bool write_until(SimGroup& group, std::size_t node, base::Nanos span,
+                 const std::function<bool()>& done) {
+  constexpr std::size_t kAtOnce = 8;
+  std::vector<std::size_t> running;
+  return group.run_until(
+      [&] {
+        std::erase_if(running, [&](std::size_t each) { return group.call(each).outcome; });
+        while (running.size() < kAtOnce) running.push_back(group.submit(node, increment("n")));
+        return done();
+      },
+      span);
+}
+
+// Each row: how long the disk of who comes back takes for whatever it does to an image.
+TEST(ReplicatedSim, WhoComesBackCatchesUpWhileTheGroupGoesOnWritingAndTakingSnapshots) {
+  for (const int delay : {0, 20}) {
+    SCOPED_TRACE("delay of ms: " + std::to_string(delay));
+    SimGroup group(130);
+    for (std::size_t node = 0; node < 3; ++node) {
+      group.options(node).runtime.state.flush_every_slots = 10;
+      group.options(node).runtime.state.snapshot_every_slots = 20;
+      group.options(node).runtime.keep_slots = 0;
+    }
+    ASSERT_TRUE(group.form());
+    const std::size_t leader = *group.leader();
+    const std::size_t laggard = other_than(leader);
+    for (int i = 0; i < 50; ++i) {
+      const std::string key = "k" + std::to_string(i);
+      ASSERT_TRUE(group.execute(leader, write(key, std::string(2000, 'x'))).ok());
+    }
+    group.crash(laggard);
+    const auto never = [] { return false; };
+    EXPECT_FALSE(write_until(group, leader, std::chrono::seconds(1), never));
+    group.delay_storage(laggard, base::Millis(delay));
+    ASSERT_TRUE(group.start(laggard).ok());
+    EXPECT_FALSE(write_until(group, leader, std::chrono::seconds(2), never));
+    // An image tells no results: who executed it by the log says that it was done.
+    const std::size_t asked = group.submit(laggard, increment("m"));
+    EXPECT_TRUE(write_until(group, leader, std::chrono::seconds(3),
+                            [&] { return group.call(asked).outcome.has_value(); }));
+    const auto& outcome = group.call(asked).outcome;
+    EXPECT_TRUE(outcome && outcome->ok()) << (outcome ? outcome->message : "no answer");
+    group.delay_storage(laggard, base::Nanos(0));
+    ASSERT_TRUE(group.converge());
+  }
+}
+
+TEST(ReplicatedSim, WhoIsGoneHoldsNoLogForLong) {
+  SimGroup group(131);
+  for (std::size_t node = 0; node < 3; ++node) {
+    group.options(node).runtime.state.flush_every_slots = 10;
+    group.options(node).runtime.state.snapshot_every_slots = 20;
+    group.options(node).runtime.keep_slots = 0;
+    group.options(node).runtime.replica.snapshot_pull.patience = base::Millis(2000);
+  }
+  ASSERT_TRUE(group.form());
+  const std::size_t leader = *group.leader();
+  const std::size_t laggard = other_than(leader);
+  const auto never = [] { return false; };
+  const auto is_cut = [&] {
+    const auto status = group.status(leader);
+    return status->group->log_base + 1'000 > status->applied_index.value();
+  };
+  // It follows, it pulls, it is gone.
+  EXPECT_FALSE(write_until(group, leader, base::Millis(500), never));
+  EXPECT_TRUE(is_cut());
+  group.crash(laggard);
+  EXPECT_FALSE(write_until(group, leader, base::Millis(1500), never));
+  EXPECT_TRUE(is_cut());
+  group.delay_storage(laggard, base::Millis(500));
+  ASSERT_TRUE(group.start(laggard).ok());
+  EXPECT_FALSE(write_until(group, leader, base::Millis(1200), never));
+  EXPECT_FALSE(is_cut()) << "what follows the image that it makes ready for is kept";
+  group.crash(laggard);
+  EXPECT_FALSE(write_until(group, leader, base::Millis(3000), never));
+  EXPECT_TRUE(is_cut());
+}
+
 TEST(ReplicatedSim, ASnapshotIsServedAndInstalledWhileTheBackendsAreCompacted) {
   SimGroup group(125);
   for (std::size_t node = 0; node < 3; ++node) {

@@ -220,6 +220,30 @@ TEST_F(SnapshotPulls, AnOlderSnapshotStaysWhileItIsRead) {
   EXPECT_TRUE(read(next->id));
 }
 
+TEST_F(SnapshotPulls, WhatWasOfferedStaysUntilItIsRead) {
+  const consensus::ReplicaId reader(2);
+  source.machine().keep_snapshot({reader, manifest.id});
+  for (const std::uint64_t slot : {50U, 60U, 70U}) {
+    source.apply_until(slot);
+    ASSERT_TRUE(source.snapshot().ok());
+  }
+  source.settle();
+  EXPECT_EQ(source.list("/data/snap").size(), 2U) << "it and the newest";
+  EXPECT_TRUE(target.pull(source, manifest, 97));
+  source.machine().release_snapshot({reader, manifest.id});
+  source.settle();
+  EXPECT_EQ(source.list("/data/snap").size(), 2U) << "who pulled reads it still";
+}
+
+TEST_F(SnapshotPulls, WhatWasOfferedToWhoNeverComesGoes) {
+  source.machine().keep_snapshot({consensus::ReplicaId(2), manifest.id});
+  loop.run_for(SnapshotStore::kLease + std::chrono::seconds(1));
+  source.apply_until(60);
+  ASSERT_TRUE(source.snapshot().ok());
+  source.settle();
+  EXPECT_EQ(source.list("/data/snap").size(), 1U);
+}
+
 TEST_F(SnapshotPulls, ASilentReaderDoesNotKeepSnapshotsForEver) {
   ASSERT_TRUE(source.read({consensus::ReplicaId(2), {}, manifest.id, 0, 0, 10}).has_value());
   loop.run_for(SnapshotStore::kLease + std::chrono::seconds(1));

@@ -69,6 +69,7 @@ void SimGroup::add_node(std::size_t members) {
   auto node = std::make_unique<Node>();
   node->files = std::make_unique<storage::SimFileSystem>(loop_.random().fork());
   for (std::size_t i = 0; i < kThreads; ++i) node->threads.push_back(&loop_.add_dispatcher());
+  node->storage = std::make_unique<HeldDispatcher>(*node->threads[4]);
   node->compaction = std::make_unique<HeldDispatcher>(*node->threads[6]);
   node->options = small_options(nodes_.size() + 1, members);
   nodes_.push_back(std::move(node));
@@ -85,7 +86,7 @@ base::Status SimGroup::start(std::size_t index) {
       *node.threads[1],
       *node.threads[2],
       *node.threads[3],
-      *node.threads[4],
+      *node.storage,
       *node.compaction,
       *node.transport,
       loop_.random().fork(),
@@ -116,6 +117,7 @@ bool SimGroup::form() {
 
 void SimGroup::end_process(Node& node) {
   for (base::SimDispatcher* thread : node.threads) loop_.drop_tasks(*thread);
+  node.storage->drop_tasks();
   node.compaction->drop_tasks();
   node.transport.reset();
   node.store.reset();

@@ -47,6 +47,10 @@ class SimGroup {
   void refuse_rows(std::size_t node, bool is_refusing) { *nodes_[node]->is_refusing = is_refusing; }
   /// Compactions of the node begin, and take for ever.
   void hold_compaction(std::size_t node, bool is_held) { nodes_[node]->compaction->hold(is_held); }
+  /// Whatever the node does with files of snapshots and images takes so long.
+  void delay_storage(std::size_t node, base::Nanos delay) {
+    nodes_[node]->storage->set_delay(delay);
+  }
   /// Nothing passes between `node` and the others.
   void isolate(std::size_t node);
   void heal() { network_.heal_all(); }
@@ -97,6 +101,7 @@ class SimGroup {
     std::unique_ptr<storage::SimFileSystem> files;
     std::vector<base::SimDispatcher*>
         threads;  ///< consensus, log, apply, persistence, storage, net, compaction
+    std::unique_ptr<HeldDispatcher> storage;
     std::unique_ptr<HeldDispatcher> compaction;
     ReplicatedOptions options;
     std::shared_ptr<bool> is_refusing = std::make_shared<bool>(false);

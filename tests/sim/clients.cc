@@ -43,9 +43,10 @@ void Clients::think(Client& client) {
 void Clients::begin(Client& client) {
   if (is_winding_down_) return;
   base::Random& random = scheduler_.random();
+  const bool is_pressing = scheduler_.now() < press_until_;
   client.is_busy = true;
   client.floor = oracle_.floor();
-  client.is_write = !random.chance(profile_.reads);
+  client.is_write = is_pressing || !random.chance(profile_.reads);
   client.command.key = static_cast<std::uint8_t>(random.below(kKeys));
   if (client.is_write) {
     client.command.client = client.id;
@@ -55,8 +56,23 @@ void Clients::begin(Client& client) {
     client.command.argument = random.next();
   }
   // Most know who leads.
-  if (random.chance(0.2)) client.target = any_node();
+  if (is_pressing) {
+    aim(client);
+  } else if (random.chance(0.2)) {
+    client.target = any_node();
+  }
   send(client);
+}
+
+void Clients::aim(Client& client) {
+  for (const auto& node : nodes_) {
+    if (node->leads()) client.target = node->index();
+  }
+}
+
+void Clients::press(Nanos span) {
+  burst(span);
+  press_until_ = burst_until_;
 }
 
 void Clients::write_final() {

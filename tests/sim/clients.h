@@ -29,6 +29,8 @@ class Clients {
   [[nodiscard]] bool is_idle() const;
   /// For a while every client asks without pausing.
   void burst(Nanos span) { burst_until_ = scheduler_.now() + span; }
+  /// The same, and nothing but writes, at who leads.
+  void press(Nanos span);
   /// For a while somebody reads everywhere all the time, mostly from who leads, or led.
   void probe(Nanos span);
   /// One write, whatever else happens; its slot when it was acknowledged.
@@ -65,6 +67,7 @@ class Clients {
   void probe_until(Nanos end);
   void read_once(std::size_t node);
   [[nodiscard]] std::size_t any_node();
+  void aim(Client& client);
 
   Scheduler& scheduler_;
   Oracle& oracle_;
@@ -73,6 +76,7 @@ class Clients {
   std::vector<std::unique_ptr<SimNode>>& nodes_;
   std::vector<Client> clients_;
   Nanos burst_until_{};
+  Nanos press_until_{};
   std::size_t last_leader_ = 0;
   bool is_winding_down_ = false;
   std::optional<Slot> final_slot_;

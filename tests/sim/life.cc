@@ -2,6 +2,7 @@
 #include "tests/sim/life.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -15,6 +16,10 @@ using consensus::Configuration;
 namespace {
 constexpr Nanos kSafetySpan = std::chrono::seconds(120);
 constexpr Nanos kProgressBound = std::chrono::seconds(60);
+constexpr std::uint64_t kBehindImage = 20;  ///< Slots; who executed them has the log, too.
+constexpr Nanos kSlowLink = base::Millis(10);
+constexpr Nanos kAwaySpan = base::Millis(3000);
+constexpr Nanos kReturnBound = std::chrono::seconds(20);
 constexpr Nanos kGuard = base::Millis(100);
 }  // namespace
 
@@ -102,8 +107,80 @@ bool Life::is_settled() {
 void Life::run_liveness() {
   world_.note("healing");
   nemesis_.heal();
-  clients_.wind_down();
   operator_.wind_down();
+  catch_up_under_load(kProgressBound);
+  if (oracle_.failure().empty() && scheduler_.random().chance(0.1)) return_under_load();
+  world_.note("settling");
+  clients_.wind_down();
+  settle();
+}
+
+/// Clients do not wait for who was away: each voter must come to what was executed when it came
+/// back, and go on by the log. Who goes from image to image executes nothing of it.
+void Life::catch_up_under_load(Nanos bound) {
+  const Nanos end = scheduler_.now() + bound;
+  const std::uint64_t goal = oracle_.executed().value();
+  std::set<Member> back;
+  const auto is_back = [&](const Member& voter) { return back.contains(voter); };
+  while (oracle_.failure().empty()) {
+    for (const auto& node : nodes_) {
+      if (!node->is_up()) continue;
+      const std::uint64_t applied = node->machine().applied().value();
+      const bool has_log = applied >= goal && applied >= node->image().value() + kBehindImage;
+      if (has_log) back.insert(node->member());
+    }
+    const auto& voters = oracle_.chain().current().voters;
+    if (operator_.is_done() && std::all_of(voters.begin(), voters.end(), is_back)) return;
+    step();
+    if (scheduler_.now() < end) continue;
+    std::string state =
+        base::concat("somebody does not catch up with a group that goes on:", clients_.describe(),
+                     operator_.describe());
+    for (const auto& node : nodes_) state += node->describe();
+    oracle_.fail(state);
+  }
+}
+
+bool Life::is_left_behind(const SimNode& node) const {
+  const Slot applied = node.machine().applied();
+  const auto& voters = oracle_.chain().current();
+  return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
+    const bool counts = each.get() != &node && voters.is_voter(each->member());
+    return !counts || each->log_base() > applied;
+  });
+}
+
+/// A follower is away until nobody has the log that it lacks, and comes back over slow links while
+/// clients write as fast as they can.
+void Life::return_under_load() {
+  const auto& now = oracle_.chain().current();
+  const auto away = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    return node->is_up() && now.is_voter(node->member()) && !node->leads();
+  });
+  if (away == nodes_.end() || now.voters.size() < 3) return;
+  const std::size_t self = (*away)->index();
+  const auto each_way = [&](const auto& harm) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (i != self) harm(self, i), harm(i, self);
+    }
+  };
+  world_.note(base::concat("node ", self, " is away while the others write"));
+  each_way([&](std::size_t from, std::size_t to) { network_.cut(from, to); });
+  clients_.press(kAwaySpan + kReturnBound);
+  const Nanos end = scheduler_.now() + kAwaySpan;
+  while (oracle_.failure().empty() && scheduler_.now() < end && (*away)->is_up() &&
+         !is_left_behind(**away)) {
+    step();
+  }
+  if ((*away)->is_up() && is_left_behind(**away)) tally_.add(Count::kReturns);
+  network_.heal();
+  each_way([&](std::size_t from, std::size_t to) { network_.slow(from, to, kSlowLink); });
+  world_.note("and comes back");
+  catch_up_under_load(kReturnBound);
+  network_.heal();
+}
+
+void Life::settle() {
   const Nanos end = scheduler_.now() + kProgressBound;
   bool is_asked = false;
   while (oracle_.failure().empty() && !is_settled()) {

@@ -26,7 +26,8 @@ struct LifeResult {
 };
 
 /// One seed: a group that forms, works under faults (safety: anything may happen, nothing may be
-/// wrong), is healed (liveness: everybody gets a fresh command within a bound) and is compared.
+/// wrong), is healed (liveness: everybody catches up with a group that goes on writing, and gets a
+/// fresh command, within a bound) and is compared.
 class Life {
  public:
   /// `notes`: prints what happens; `traces`: every message too.
@@ -39,6 +40,10 @@ class Life {
   void form_at_once();
   void run_safety();
   void run_liveness();
+  void catch_up_under_load(Nanos bound);
+  void return_under_load();
+  [[nodiscard]] bool is_left_behind(const SimNode& node) const;
+  void settle();
   [[nodiscard]] bool is_settled();
   void step();
 

@@ -200,6 +200,7 @@ void SimNode::end_process() {
   // Answers that are under way die with it.
   process_.reset();
   view_ = View();
+  image_ = Slot();
 }
 
 void SimNode::kill() {
@@ -481,6 +482,7 @@ void SimNode::note_unknown(const Replica& replica) {
 
 void SimNode::on_installed(const consensus::SnapshotManifest& label) {
   world_.tally.add(Count::kSnapshotsInstalled);
+  image_ = label.slot;
   world_.oracle.on_chain(member_, label.chain);
   trace(concat("has installed a snapshot of slot ", label.slot.value()));
 }

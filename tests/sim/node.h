@@ -102,6 +102,9 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
 
   // As of the last batch of its replica.
   [[nodiscard]] bool leads() const { return is_up() && view_.is_established; }
+  [[nodiscard]] Slot log_base() const { return view_.base; }
+  /// The last that this process has installed.
+  [[nodiscard]] Slot image() const { return image_; }
   /// The newest configuration it has entered.
   [[nodiscard]] const consensus::Configuration& configuration() const {
     return view_.configuration;
@@ -172,6 +175,7 @@ class SimNode final : private consensus::RuntimeObserver, private consensus::Tra
   base::Status last_failure_;
   bool fails_next_start_ = false;
   View view_;
+  Slot image_;
   Ballot led_;
 };
 

@@ -262,25 +262,31 @@ void SimMachine::take_snapshot(Done<Result<SnapshotManifest>> done) {
   done(std::move(manifest));
 }
 
-/// One older snapshot stays, and what is being read, up to a few.
+/// One older snapshot stays, and those that are being read, up to a few.
 void SimMachine::remove_old_snapshots() {
   constexpr std::size_t kMost = 4;
-  while (snapshots_.size() > 1) {
-    const auto oldest = std::min_element(
-        snapshots_.begin(), snapshots_.end(),
-        [](const auto& a, const auto& b) { return a.second.slot < b.second.slot; });
-    const auto readers = readers_.find(oldest->first);
+  std::map<Slot, std::string> by_age;
+  for (const auto& [name, manifest] : snapshots_) by_age.emplace(manifest.slot, name);
+  if (by_age.empty()) return;
+  by_age.erase(std::prev(by_age.end()));
+  for (const auto& [slot, name] : by_age) {
+    const auto readers = readers_.find(name);
     const bool is_read = readers != readers_.end() && !readers->second.empty();
-    if (is_read && snapshots_.size() < kMost) return;
-    remove_directory(oldest->first);
-    readers_.erase(oldest->first);
-    snapshots_.erase(oldest);
+    if (is_read && snapshots_.size() < kMost) continue;
+    remove_directory(name);
+    readers_.erase(name);
+    snapshots_.erase(name);
   }
 }
 
 void SimMachine::release_snapshot(const consensus::ReleaseSnapshot& release) {
   const auto readers = readers_.find(snapshot_directory(release.snapshot));
   if (readers != readers_.end()) readers->second.erase(release.from);
+}
+
+void SimMachine::keep_snapshot(const consensus::KeepSnapshot& keep) {
+  const std::string directory = snapshot_directory(keep.snapshot);
+  if (snapshots_.contains(directory)) readers_[directory].insert(keep.to);
 }
 
 void SimMachine::read_snapshot(const consensus::ReadSnapshot& request,

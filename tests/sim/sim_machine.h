@@ -50,6 +50,7 @@ class SimMachine final : public consensus::StateMachine {
              Done<base::Result<std::vector<base::Bytes>>> done) override;
   void flush(Done<base::Status> done) override;
   void take_snapshot(Done<base::Result<consensus::SnapshotManifest>> done) override;
+  void keep_snapshot(const consensus::KeepSnapshot& keep) override;
   void read_snapshot(const consensus::ReadSnapshot& request,
                      Done<std::optional<base::Bytes>> done) override;
   void release_snapshot(const consensus::ReleaseSnapshot& release) override;

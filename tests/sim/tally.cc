@@ -60,6 +60,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Count::kEnd)> kN
     "transfers begun",
     "snapshots taken",
     "snapshots installed",
+    "returns behind the logs",
     "logs cut",
     "unknown slots found",
     "unknown slots repaired",

@@ -67,6 +67,7 @@ enum class Count : std::uint8_t {
   kTransfers,
   kSnapshotsTaken,
   kSnapshotsInstalled,
+  kReturns,
   kLogsCut,
   kUnknownSlots,
   kUnknownRepaired,
