@@ -427,7 +427,7 @@ TEST(ReplicatedSim, AGroupWhoseBackendsStandStillRefusesAndGoesOnAfterwards) {
 }
 
 TEST(ReplicatedSim, ANodeThatIsBehindItsLeaderSaysSoAndNotThatThereIsNone) {
-  SimGroup group(124);
+  SimGroup group(129);
   for (std::size_t node = 0; node < 3; ++node) group.options(node).backlog_bytes_max = 10'000;
   ASSERT_TRUE(group.form());
   const std::size_t behind = other_than(*group.leader());
