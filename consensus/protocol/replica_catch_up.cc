@@ -96,11 +96,14 @@ void Replica::tick_catch_up() {
   if (catch_up_ && now_ >= catch_up_->give_up) catch_up_.reset();
   if (catch_up_) return go_on_catching_up();
   if (history_.is_between() || !is_behind()) return;
-  // Whoever answered last may be gone; anybody of the chain may have it.
+  // Whoever answered last may be gone; anybody of the chain may have it. Also a learner: by now
+  // they may be the voters, and all voters that are known here may be gone.
   std::vector<ReplicaId> sources;
   for (const Configuration& each : history_.chain().configurations) {
-    for (const Member& voter : each.voters) {
-      if (voter.id != options_.self.id) sources.push_back(voter.id);
+    for (const auto* members : {&each.voters, &each.learners}) {
+      for (const Member& member : *members) {
+        if (member.id != options_.self.id) sources.push_back(member.id);
+      }
     }
   }
   if (!sources.empty()) begin_catch_up(sources[random_.below(sources.size())], kOpenEnd);
