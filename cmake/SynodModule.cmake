@@ -25,10 +25,11 @@ function(synod_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} synod_warnings)
 endfunction()
 
-# synod_test(NAME SOURCES ... DEPS ... [LABEL unit|scenario|sim|cluster|fuzz] [TIMEOUT seconds]
+# synod_test(NAME SOURCES ... DEPS ... [LABEL unit|scenario|sim|cluster|host|fuzz] [TIMEOUT seconds]
 #            [SERIAL])
-#   One GoogleTest binary for one folder; every case is a ctest entry of its own. SERIAL: no other
-#   entry runs beside it.
+#   One GoogleTest binary for one folder; every case is a ctest entry of its own. Label host: needs
+#   root on a machine with network namespaces, loop devices and ptrace. SERIAL: no other entry runs
+#   beside it.
 function(synod_test name)
   cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)

@@ -11,7 +11,7 @@ packages=(
   libcereal-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libssl-dev libabsl-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libgtest-dev libgmock-dev libbenchmark-dev libcuckoo-dev python3 python3-thrift strace
-  iproute2 nftables
+  iproute2 nftables e2fsprogs mount
   clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck spin
 )
 

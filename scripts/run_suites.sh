@@ -34,6 +34,18 @@ record() { # name, passed, failed, seconds, note
   report+=("$(printf '%-12s %6d passed %4d failed %6d s  %s' "$1" "$2" "$3" "$4" "${5:-}")")
 }
 
+# True if this machine lets us make what the suite "host" needs.
+host_permits_faults() {
+  local probe="synod-probe-$$" permits=0
+  [[ $EUID -eq 0 ]] || return 1
+  ip netns add "$probe" || return 1
+  if ip netns exec "$probe" nft list ruleset && losetup --find && strace -o /dev/null true; then
+    permits=1
+  fi
+  ip netns del "$probe"
+  [[ $permits -eq 1 ]]
+} >/dev/null 2>&1
+
 # A suite that is a command: its last line counts, and its exit code must agree with it.
 run_command_suite() { # name, command
   local name="$1" start=$SECONDS log code=0
@@ -93,6 +105,10 @@ main() {
     IFS='|' read -r name preset targets selection <<<"$row"
     name="$(trim "$name")"
     [[ $# -eq 0 || " $* " == *" $name "* ]] || continue
+    if [[ "$name" == host ]] && ! host_permits_faults; then
+      report+=("host         left out: no network namespaces, loop devices or ptrace for us here")
+      continue
+    fi
     if [[ "$(trim "$preset")" == "-" ]]; then
       run_command_suite "$name" "$(trim "$targets")"
       continue
