@@ -289,12 +289,16 @@ NodeView ConsensusRouter::State::view_of(const net::PeerView& peer, base::Nanos 
     node.health = is_early ? NodeView::Health::kUnknown : NodeView::Health::kUnreachable;
     return node;
   }
+  // It is connected and has not said how it is: it serves nobody yet, or has just begun.
+  const bool is_unknown = said == neighbours.end();
   node.last_seen_unix_s = seconds(timers.clock().wall_time() - (time - heard));
   if (time > heard + kSilentAfter) {
     node.health = NodeView::Health::kUnreachable;
+  } else if (is_unknown) {
+    node.health = NodeView::Health::kUnknown;
   } else {
-    const bool is_degraded = said != neighbours.end() && said->second.said.is_degraded;
-    node.health = is_degraded ? NodeView::Health::kDegraded : NodeView::Health::kHealthy;
+    node.health =
+        said->second.said.is_degraded ? NodeView::Health::kDegraded : NodeView::Health::kHealthy;
   }
   return node;
 }

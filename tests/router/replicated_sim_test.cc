@@ -434,9 +434,9 @@ TEST(ReplicatedSim, ANodeThatIsBehindItsLeaderSaysSoAndNotThatThereIsNone) {
   group.refuse_rows(behind, true);
   const std::string large(5'000, 'x');
   for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(group.execute(*group.leader(), write("k", large)).ok());
+    ASSERT_TRUE(group.execute(*group.leader(), write("k" + std::to_string(i), large)).ok());
   }
-  const auto unread = group.read(behind, "k");
+  const auto unread = group.read(behind, "k9");
   ASSERT_TRUE(unread.has_value());
   EXPECT_EQ(unread->code, OutcomeCode::kBusy);
   EXPECT_NE(unread->message.find("caught up"), std::string::npos) << unread->message;
