@@ -7,8 +7,8 @@
 # A row with preset "-" has a command instead of targets; the last line of its output is
 # "N passed, N failed".
 #
-# The suite "host" makes network namespaces, loop devices and traces processes: where the machine does
-# not permit that it is left out, and the report says so.
+# The suite "host" makes network namespaces and loop devices and traces processes: where the machine
+# does not permit that it is left out, and the report says so.
 #
 # "-" runs every entry of the named targets: the entries of a GoogleTest binary are called
 # <target>/<Case>, those of a fuzz target fuzz/<target>. A sanitizer suite names its targets so
