@@ -93,7 +93,7 @@ Status DiskGroup::start_and_catch_up(std::size_t node) {
 
 Status DiskGroup::wait_for_all_equal(Seconds limit) {
   const auto end = SteadyClock::now() + limit;
-  group::Finished finished;
+  suite::Finished finished;
   std::size_t node = 0;
   do {
     finished = nodes_.ctl(node++ % kNodes, {"verify"});
@@ -137,7 +137,7 @@ Status DiskGroup::replace_disk(std::size_t node) {
 Status DiskGroup::let_in(std::size_t node) {
   const auto end = SteadyClock::now() + kEqualLimit;
   const std::string number = std::to_string(node + 1);
-  group::Finished finished;
+  suite::Finished finished;
   do {
     const auto leader = nodes_.leader(node);
     if (leader) finished = nodes_.ctl(*leader, {"member", "replace", number, number});

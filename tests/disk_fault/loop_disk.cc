@@ -31,14 +31,11 @@ Status run(const std::filesystem::path& directory, const std::string& binary,
   command.arguments = arguments;
   command.directory = directory;
   command.log = directory / "tools.log";
-  suite::ServerProcess process;
-  SYNOD_RETURN_IF_ERROR(process.start(command));
-  SYNOD_ASSIGN_OR_RETURN(const int code, process.wait(kToolSeconds));
-  if (code == 0) return {};
-  std::ifstream log(command.log);
-  const std::string said{std::istreambuf_iterator<char>(log), {}};
-  return {StatusCode::kIoError, base::concat(binary, " ended with ", code,
-                                             " (this test needs root and loop devices): ", said)};
+  SYNOD_ASSIGN_OR_RETURN(const auto finished, suite::run_to_end(command, kToolSeconds));
+  if (finished.code == 0) return {};
+  return {StatusCode::kIoError,
+          base::concat(binary, " ended with ", finished.code,
+                       " (this test needs root and loop devices): ", finished.output)};
 }
 
 /// The process that made such a directory, from its name; 0 if it is none of ours.

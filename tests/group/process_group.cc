@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "base/text.h"
 
@@ -111,32 +112,20 @@ std::filesystem::path ProcessGroup::log_file_of(std::size_t node) const {
 
 std::string ProcessGroup::log_of(std::size_t node) const { return text_of(log_file_of(node)); }
 
-Finished ProcessGroup::ctl(std::size_t node, const std::vector<std::string>& arguments) const {
+suite::Finished ProcessGroup::ctl(std::size_t node,
+                                  const std::vector<std::string>& arguments) const {
   suite::ServerProcess::Command command;
   command.binary = SYNODCTL_BINARY;
   command.arguments = {"--data-dir", data_of(node).string()};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
   command.directory = directory_;
   command.log = directory_ / "ctl.log";
-  std::filesystem::remove(command.log);
-  suite::ServerProcess process;
-  Finished finished;
-  if (const base::Status status = process.start(command); !status.ok()) {
-    finished.output = status.to_string();
-    return finished;
-  }
-  const auto code = process.wait(kToolSeconds);
-  finished.output = text_of(command.log);
-  if (code.ok()) {
-    finished.code = *code;
-  } else {
-    finished.output += code.status().to_string();
-  }
-  return finished;
+  auto finished = suite::run_to_end(command, kToolSeconds);
+  return finished.ok() ? std::move(*finished) : suite::Finished{-1, finished.status().to_string()};
 }
 
 std::string ProcessGroup::status_of(std::size_t node, const std::string& name) const {
-  const Finished finished = ctl(node, {"status"});
+  const suite::Finished finished = ctl(node, {"status"});
   std::istringstream lines(finished.output);
   std::string word;
   std::string rest;
@@ -180,7 +169,7 @@ base::Result<std::chrono::milliseconds> ProcessGroup::time_to_write(std::size_t 
 
 base::Status ProcessGroup::wait_for_equal_replicas(Seconds limit) const {
   const auto end = SteadyClock::now() + limit;
-  Finished finished;
+  suite::Finished finished;
   const bool all_run = std::all_of(processes_.begin(), processes_.end(),
                                    [](const auto& process) { return process.running(); });
   do {

@@ -27,12 +27,6 @@ struct GroupOptions {
   std::filesystem::path directory;  ///< Empty: a fresh one, removed after success.
 };
 
-/// What a program printed, and how it ended.
-struct Finished {
-  int code = -1;
-  std::string output;
-};
-
 /// Three server processes, one replica each, that a test kills, stops and starts again. Node i of a
 /// test is node i + 1 of the group; its data lies in node_<i + 1>, its output in node_<i + 1>.log.
 ///
@@ -64,8 +58,8 @@ class ProcessGroup {
   [[nodiscard]] std::filesystem::path log_file_of(std::size_t node) const;
   [[nodiscard]] std::string log_of(std::size_t node) const;
 
-  /// synodctl at the node's data directory.
-  Finished ctl(std::size_t node, const std::vector<std::string>& arguments) const;
+  /// synodctl at the node's data directory; code -1 and the reason if it did not run to its end.
+  suite::Finished ctl(std::size_t node, const std::vector<std::string>& arguments) const;
   /// A line of `synodctl status`: the text behind `name`; empty if there is none.
   [[nodiscard]] std::string status_of(std::size_t node, const std::string& name) const;
   /// The node that leads, as a running node other than `except` says; nullopt if none knows one.

@@ -7,8 +7,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "base/text.h"
 #include "tests/suite/server_process.h"
@@ -78,15 +76,10 @@ base::Status Network::shell(const std::string& script) const {
   command.arguments = {"-c", "PATH=$PATH:/usr/sbin:/sbin; " + script};
   command.directory = directory_;
   command.log = directory_ / "tools.log";
-  std::filesystem::remove(command.log);
-  suite::ServerProcess process;
-  SYNOD_RETURN_IF_ERROR(process.start(command));
-  SYNOD_ASSIGN_OR_RETURN(const int code, process.wait(kToolSeconds));
-  if (code == 0) return {};
-  std::ifstream file(command.log);
+  SYNOD_ASSIGN_OR_RETURN(const auto finished, suite::run_to_end(command, kToolSeconds));
+  if (finished.code == 0) return {};
   return {base::StatusCode::kInternal,
-          base::concat(script, " ended with ", code, ": ",
-                       std::string(std::istreambuf_iterator<char>(file), {}))};
+          base::concat(script, " ended with ", finished.code, ": ", finished.output)};
 }
 
 base::Status Network::make() const {

@@ -109,7 +109,7 @@ class Partition : public testing::Test {
 
   /// Takes a snapshot at the node and waits until its log begins behind `slot`.
   void expect_log_cut_behind(std::size_t node, std::int64_t slot) {
-    const group::Finished taken = group().ctl(node, {"snapshot"});
+    const suite::Finished taken = group().ctl(node, {"snapshot"});
     ASSERT_EQ(taken.code, 0) << taken.output;
     const Millis end = now() + kHealsWithin;
     while (number_of(node, "log_base") <= slot && now() < end) ::poll(nullptr, 0, kStepMs);

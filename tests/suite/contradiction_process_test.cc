@@ -33,7 +33,7 @@ class ContradictionProcess : public ::testing::Test {
   bool health_says(int node, const std::string& what) {
     return eventually([&] {
       const auto health = group_.ctl(node, {"health"});
-      return health.code != 0 && health.text.find(what) != std::string::npos;
+      return health.code != 0 && health.output.find(what) != std::string::npos;
     });
   }
   void expect_no_service(int node) {
@@ -103,8 +103,8 @@ TEST_F(ContradictionProcess, AStrangerAmongTheFoundersIsNamedByTheOthers) {
   const std::string said =
       "node 3 wants to form a group with this node, but the members configured here are 1, 2, 4";
   EXPECT_TRUE(log_says(1, said)) << group_.log(1);
-  EXPECT_TRUE(health_says(1, said)) << group_.ctl(1, {"health"}).text;
-  EXPECT_TRUE(health_says(2, said)) << group_.ctl(2, {"health"}).text;
+  EXPECT_TRUE(health_says(1, said)) << group_.ctl(1, {"health"}).output;
+  EXPECT_TRUE(health_says(2, said)) << group_.ctl(2, {"health"}).output;
   for (int node = 1; node <= 3; ++node) expect_no_service(node);
 }
 

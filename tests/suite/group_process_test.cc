@@ -78,13 +78,11 @@ class GroupProcess : public ::testing::Test {
     command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
     command.directory = directory_;
     command.log = directory_ / "ctl.log";
-    std::filesystem::remove(command.log);
-    ServerProcess process;
-    EXPECT_TRUE(process.start(command).ok());
-    const auto code = process.wait(60);
-    std::ifstream file(command.log);
-    output_.assign(std::istreambuf_iterator<char>(file), {});
-    return code.ok() ? *code : -1000;
+    const auto finished = run_to_end(command, 60);
+    EXPECT_TRUE(finished.ok() || finished.status().code() == base::StatusCode::kTimeout)
+        << finished.status().to_string();
+    output_ = finished.ok() ? finished->output : finished.status().to_string();
+    return finished.ok() ? finished->code : -1000;
   }
 
   std::string log() {

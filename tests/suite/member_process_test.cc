@@ -80,14 +80,14 @@ class MemberProcess : public ::testing::Test {
 
   /// Says it to whoever leads, as long as that changes.
   void change(const std::vector<std::string>& arguments, int asked) {
-    NodeGroup::Answer answer;
+    Finished answer;
     const bool is_done = eventually([&] {
       const int leader = group_.leader_at(asked);
       if (leader == 0) return false;
       answer = group_.ctl(leader, arguments);
       return answer.code == 0;
     });
-    EXPECT_TRUE(is_done) << answer.text;
+    EXPECT_TRUE(is_done) << answer.output;
   }
 
   void expect_all_there(int node, const BusyWriter& writer) {
@@ -104,7 +104,7 @@ class MemberProcess : public ::testing::Test {
   }
 
   std::string line_of(int asked, int member) {
-    const std::string text = group_.ctl(asked, {"members"}).text;
+    const std::string text = group_.ctl(asked, {"members"}).output;
     const std::size_t at = text.find(concat("node ", member, " "));
     return at == std::string::npos ? "" : text.substr(at, text.find('\n', at) - at);
   }
@@ -144,7 +144,7 @@ TEST_F(MemberProcess, MembersComeGoAndAreReplacedUnderWrites) {
   writer.stop();
   for (const int node : {2, 3, 4}) expect_all_there(node, writer);
   const auto verified = group_.ctl(3, {"verify"});
-  EXPECT_EQ(verified.code, 0) << verified.text;
+  EXPECT_EQ(verified.code, 0) << verified.output;
 }
 
 TEST_F(MemberProcess, EveryMemberIsShownWithItsAddress) {

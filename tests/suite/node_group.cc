@@ -110,7 +110,7 @@ int NodeGroup::exit_code(int node) {
   return code.ok() ? *code : -1000;
 }
 
-NodeGroup::Answer NodeGroup::ctl(int node, std::vector<std::string> arguments) const {
+Finished NodeGroup::ctl(int node, std::vector<std::string> arguments) const {
   static std::atomic<int> next{0};
   const auto setup = setups_.find(node);
   if (setup == setups_.end()) return {-1, "it was never started"};
@@ -120,16 +120,15 @@ NodeGroup::Answer NodeGroup::ctl(int node, std::vector<std::string> arguments) c
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
   command.directory = directory_;
   command.log = directory_ / concat("ctl-", next.fetch_add(1), ".out");
-  ServerProcess process;
-  EXPECT_TRUE(process.start(command).ok());
-  const auto code = process.wait(120);
-  Answer answer{code.ok() ? *code : -1000, contents(command.log)};
+  const auto finished = run_to_end(command, 120);
   std::filesystem::remove(command.log);
-  return answer;
+  EXPECT_TRUE(finished.ok() || finished.status().code() == base::StatusCode::kTimeout)
+      << finished.status().to_string();
+  return finished.ok() ? *finished : Finished{-1000, finished.status().to_string()};
 }
 
 std::string NodeGroup::field(int node, const std::string& name) const {
-  const std::string text = ctl(node, {"status"}).text;
+  const std::string text = ctl(node, {"status"}).output;
   std::size_t at = text.starts_with(name + " ") ? 0 : text.find("\n" + name + " ");
   if (at == std::string::npos) return "";
   at = text.find_first_not_of(' ', text.find(name, at) + name.size());

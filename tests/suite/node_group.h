@@ -30,10 +30,6 @@ class NodeGroup {
     std::vector<std::string> flags;   ///< Added.
     std::filesystem::path directory;  ///< server.data_dir
   };
-  struct Answer {
-    int code = 0;
-    std::string text;
-  };
 
   /// Room for `nodes`; the first `members` of them are in everybody's list of peers.
   NodeGroup(const std::string& name, int nodes, int members);
@@ -57,7 +53,7 @@ class NodeGroup {
   [[nodiscard]] int exit_code(int node);
 
   /// Runs synodctl on the directory of a node.
-  [[nodiscard]] Answer ctl(int node, std::vector<std::string> arguments) const;
+  [[nodiscard]] Finished ctl(int node, std::vector<std::string> arguments) const;
   /// One field of `status`; empty: the node does not answer, or has no such field.
   [[nodiscard]] std::string field(int node, const std::string& name) const;
   /// Whom `node` takes for the leader; 0: nobody.

@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <utility>
 
 #include "base/text.h"
 #include "tests/suite/raw_socket.h"
@@ -134,6 +136,17 @@ void ServerProcess::kill_and_wait() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+base::Result<Finished> run_to_end(const ServerProcess::Command& command, int seconds) {
+  std::filesystem::remove(command.log);
+  ServerProcess process;
+  SYNOD_RETURN_IF_ERROR(process.start(command));
+  const auto code = process.wait(seconds);
+  std::ifstream log(command.log);
+  std::string output{std::istreambuf_iterator<char>(log), {}};
+  if (!code.ok()) return code.status().with_context(base::concat("'", output, "' and then: "));
+  return Finished{*code, std::move(output)};
 }
 
 std::uint16_t free_port() { return bound_port(0); }

@@ -42,6 +42,15 @@ class ServerProcess {
   pid_t pid_ = -1;
 };
 
+/// How a program that ran to its end ended, and what it printed.
+struct Finished {
+  int code = -1;
+  std::string output;
+};
+/// Runs a program to its end. Its log is made anew. An error if it does not start, or goes on for
+/// more than `seconds`.
+[[nodiscard]] base::Result<Finished> run_to_end(const ServerProcess::Command& command, int seconds);
+
 /// A port of the loopback interface that was free a moment ago.
 [[nodiscard]] std::uint16_t free_port();
 /// The first of `count` such ports in a row, below those that the system gives to connections: a

@@ -101,10 +101,10 @@ class StrangerProcess : public ::testing::Test {
 
   Standing standing() {
     const auto verified = group_.ctl(1, {"verify"});
-    EXPECT_EQ(verified.code, 0) << verified.text;
-    const std::size_t hash = verified.text.find("state_hash ");
+    EXPECT_EQ(verified.code, 0) << verified.output;
+    const std::size_t hash = verified.output.find("state_hash ");
     return {group_.field(1, "ballot"), group_.field(1, "leader_id"),
-            hash == std::string::npos ? "" : verified.text.substr(hash),
+            hash == std::string::npos ? "" : verified.output.substr(hash),
             group_.field(1, "config_id")};
   }
 
@@ -267,7 +267,7 @@ class RecordedProcess : public StrangerProcess {
     for (const char* leader : {"2", "1"}) {
       const int now = group_.leader_at(3);
       const auto moved = group_.ctl(now, {"transfer-leader", leader});
-      EXPECT_EQ(moved.code, 0) << moved.text;
+      EXPECT_EQ(moved.code, 0) << moved.output;
       for (int i = 0; i < 10; ++i) group_.put(1 + i % 3, concat("u/", i), leader);
     }
     note_standing();
