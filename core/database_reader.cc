@@ -54,7 +54,7 @@ PointRead TransactionalKvDatabase::read(std::string_view ns, Space space, base::
       result.version = record->header.version;
       result.expiry = record->header.expiry;
     } else if (result.kind == ReadKind::kCold) {
-      result.ticket = ColdTicket{*id, record->header.version, record->header.digest};
+      result.ticket = ColdTicket{*id, record->header.version, record->header.digest, {}};
     }
   }
   // P3: what was read is complete only if the floor did not pass meanwhile.

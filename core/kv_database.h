@@ -22,11 +22,12 @@ enum class ReadKind : std::uint8_t {
   kCold,              ///< The value left memory; the storage pool fetches it by `ticket`.
 };
 
-/// What the storage pool needs to fetch a cold value. Holds no pointer and no epoch.
+/// What it takes to fetch a cold value. Holds no pointer and no epoch.
 struct ColdTicket {
   NamespaceId ns{0};
   Version version{0};
   std::uint64_t digest = 0;
+  std::optional<Version> superseded;  ///< By the record of this version, when it was read.
 };
 
 struct PointRead {

@@ -241,7 +241,7 @@ Version KvServiceCore::read_position(const std::optional<Version>& at) const {
   return *at;
 }
 
-PointReadReply KvServiceCore::read(const PointReadRequest& request) const {
+PointReadReply KvServiceCore::read(const PointReadRequest& request, ReadWait /*wait*/) const {
   for (;;) {
     const Version at = read_position(request.at);
     PointRead found = database_.read(request.ns, request.space, request.key, at);
@@ -274,7 +274,7 @@ PointReadReply KvServiceCore::read(const PointReadRequest& request) const {
   }
 }
 
-RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request) const {
+RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWait /*wait*/) const {
   ScanBounds bounds;
   bounds.ns = request.ns;
   bounds.space = request.space;

@@ -43,8 +43,16 @@ class KvServiceCore {
   /// Executes the operation at log position `index`. Every position ends in database.finish.
   [[nodiscard]] ExecutionResult execute(LogIndex index, const KvOperation& operation);
 
-  [[nodiscard]] PointReadReply read(const PointReadRequest& request) const;
-  [[nodiscard]] RangeReadReply read_range(const RangeReadRequest& request) const;
+  [[nodiscard]] PointReadReply read(const PointReadRequest& request,
+                                    ReadWait wait = ReadWait::kNever) const;
+  [[nodiscard]] RangeReadReply read_range(const RangeReadRequest& request,
+                                          ReadWait wait = ReadWait::kNever) const;
+  /// True if the operation will need a value that is not in memory now. Any thread.
+  [[nodiscard]] bool needs_disk(const KvOperation& operation) const;
+  /// Fetches such values and offers them to the writer, which takes them back into memory before it
+  /// executes anything further. Any thread that may wait for the disk. What fails here is fetched
+  /// again when the operation is executed.
+  void fetch_for(const KvOperation& operation) const;
   [[nodiscard]] Version visible_version() const { return database_.visible_version(); }
 
   /// True if a Tick stamped `now` would change something: an expiry is due, a cleared namespace

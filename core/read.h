@@ -22,8 +22,15 @@ struct PointReadRequest {
   bool namespace_must_exist = false;  ///< Else an unknown namespace reads as empty.
 };
 
+/// Whether a read may wait for the disk.
+enum class ReadWait : std::uint8_t {
+  kNever,    ///< A value that left memory ends the read: the reply is_cold.
+  kForDisk,  ///< Fetched, on the calling thread.
+};
+
 struct PointReadReply {
   OutcomeCode code = OutcomeCode::kOk;
+  bool is_cold = false;  ///< Nothing else counts: ask again where waiting is allowed.
   std::string message;
   bool found = false;
   base::Bytes value;
@@ -50,6 +57,7 @@ struct RangeReadRequest {
 
 struct RangeReadReply {
   OutcomeCode code = OutcomeCode::kOk;
+  bool is_cold = false;  ///< Nothing else counts: ask again where waiting is allowed.
   std::string message;
   std::vector<std::pair<base::Bytes, base::Bytes>> rows;
   bool has_more = false;

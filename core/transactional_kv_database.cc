@@ -264,7 +264,7 @@ StateHash TransactionalKvDatabase::hash() const {
 void TransactionalKvDatabase::finish(LogIndex index) {
   applied_index_ = index;
   write_behind_.put_row(base::Bytes(1, kAppliedRow), applied_row_value({index, hash()}));
-  write_behind_.seal(index);
+  write_behind_.seal(index, state_.newest_version());
   if (state_.namespaces().view_changed()) publish_namespaces();
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
 }

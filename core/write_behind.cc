@@ -25,7 +25,7 @@ void WriteBehind::put_row(base::Bytes key, base::Bytes value) {
 
 void WriteBehind::erase_row(base::Bytes key) { open_.push_back({std::move(key), std::nullopt}); }
 
-void WriteBehind::seal(LogIndex index) {
+void WriteBehind::seal(LogIndex index, Version version) {
   const std::lock_guard lock(mutex_);
   for (auto& row : open_) {
     sealed_bytes_ += row_bytes(row.key, row.value);
@@ -35,6 +35,7 @@ void WriteBehind::seal(LogIndex index) {
   }
   open_.clear();
   last_ = index;
+  version_ = version;
 }
 
 WriteBehind::Batch WriteBehind::take() {
@@ -45,6 +46,7 @@ WriteBehind::Batch WriteBehind::take() {
     taken.swap(sealed_);
     sealed_bytes_ = 0;
     batch.last = last_;
+    batch.version = version_;
     last_ = LogIndex(0);
   }
   batch.rows.puts.reserve(taken.size());

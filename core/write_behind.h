@@ -27,12 +27,14 @@ class WriteBehind final : public RowSink {
  public:
   void put_row(base::Bytes key, base::Bytes value) override;
   void erase_row(base::Bytes key) override;
-  /// Ends the operation at `index`: what was put since the last seal becomes takeable.
-  void seal(LogIndex index);
+  /// Ends the operation at `index`, after which `version` is the newest: what was put since the
+  /// last seal becomes takeable.
+  void seal(LogIndex index, Version version);
 
   struct Batch {
     storage::WriteBatch rows;
-    LogIndex last{0};  ///< 0: nothing was sealed since the last take.
+    LogIndex last{0};    ///< 0: nothing was sealed since the last take.
+    Version version{0};  ///< The newest version after `last`.
   };
   [[nodiscard]] Batch take();
   /// Bytes sealed and not yet taken.
@@ -54,6 +56,7 @@ class WriteBehind final : public RowSink {
   SealedRows sealed_;
   std::uint64_t sealed_bytes_ = 0;
   LogIndex last_{0};
+  Version version_{0};
 };
 
 }  // namespace synod::core

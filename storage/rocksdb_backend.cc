@@ -85,6 +85,33 @@ class ForwardingLogger final : public rocksdb::Logger {
   }
 };
 
+Result<std::optional<Bytes>> get_with(rocksdb::DB& db, const rocksdb::ReadOptions& options,
+                                      BytesView key) {
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = db.Get(options, db.DefaultColumnFamily(), to_slice(key), &value);
+  if (status.IsNotFound()) return std::optional<Bytes>();
+  if (!status.ok()) return from_rocksdb(status);
+  return std::optional<Bytes>(Bytes(value.data(), value.size()));
+}
+
+class RocksdbSnapshot final : public BackendSnapshot {
+ public:
+  explicit RocksdbSnapshot(rocksdb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {}
+  ~RocksdbSnapshot() override { db_.ReleaseSnapshot(snapshot_); }
+  RocksdbSnapshot(const RocksdbSnapshot&) = delete;
+  RocksdbSnapshot& operator=(const RocksdbSnapshot&) = delete;
+
+  [[nodiscard]] Result<std::optional<Bytes>> get(BytesView key) const override {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_;
+    return get_with(db_, options, key);
+  }
+
+ private:
+  rocksdb::DB& db_;
+  const rocksdb::Snapshot* const snapshot_;
+};
+
 /// See StorageBackend. One column family, no write-ahead log: storage/log is the log, and what a
 /// crash leaves is the prefix of batches that reached an SST file named by a synced MANIFEST.
 ///
@@ -120,14 +147,18 @@ class RocksdbBackend final : public StorageBackend {
   }
 
   Result<std::optional<Bytes>> get(BytesView key) const override {
-    return get_with(rocksdb::ReadOptions(), key);
+    return get_with(*db_, rocksdb::ReadOptions(), key);
   }
 
   /// The persisted tier without a write-ahead log is the SST files alone (B3).
   Result<std::optional<Bytes>> get_durable(BytesView key) const override {
     rocksdb::ReadOptions options;
     options.read_tier = rocksdb::kPersistedTier;
-    return get_with(options, key);
+    return get_with(*db_, options, key);
+  }
+
+  Result<std::shared_ptr<const BackendSnapshot>> snapshot() const override {
+    return std::shared_ptr<const BackendSnapshot>(std::make_shared<RocksdbSnapshot>(*db_));
   }
 
   Status scan(BytesView begin, BytesView end,
@@ -222,15 +253,6 @@ class RocksdbBackend final : public StorageBackend {
     }
     base::log_info("storage", "rocksdb resumed");
     return Status();
-  }
-
-  Result<std::optional<Bytes>> get_with(const rocksdb::ReadOptions& options, BytesView key) const {
-    rocksdb::PinnableSlice value;
-    const rocksdb::Status status =
-        db_->Get(options, db_->DefaultColumnFamily(), to_slice(key), &value);
-    if (status.IsNotFound()) return std::optional<Bytes>();
-    if (!status.ok()) return from_rocksdb(status);
-    return std::optional<Bytes>(Bytes(value.data(), value.size()));
   }
 
   std::uint64_t property(const char* name) const {

@@ -15,4 +15,8 @@ base::Result<std::vector<std::optional<base::Bytes>>> StorageBackend::read_check
                       directory + ": " + name() + " cannot read a checkpoint in place");
 }
 
+base::Result<std::shared_ptr<const BackendSnapshot>> StorageBackend::snapshot() const {
+  return base::Status(base::StatusCode::kUnsupported, name() + " keeps no snapshots");
+}
+
 }  // namespace synod::storage

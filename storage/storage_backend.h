@@ -25,6 +25,16 @@ struct WriteBatch {
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
+/// What a backend held at one moment, between two batches. Holding it keeps that state readable,
+/// and on disk, whatever is written later; release it soon. It must end before its backend.
+///
+/// Threads: thread-safe; may block on the disk.
+class BackendSnapshot {
+ public:
+  virtual ~BackendSnapshot() = default;
+  [[nodiscard]] virtual base::Result<std::optional<base::Bytes>> get(base::BytesView key) const = 0;
+};
+
 /// An ordered map of bytes on disk, written behind the tables: the seam to RocksDB and its twins.
 ///
 /// Invariants
@@ -48,6 +58,8 @@ class StorageBackend {
   [[nodiscard]] virtual base::Status scan(
       base::BytesView begin, base::BytesView end,
       base::Function<bool(base::BytesView key, base::BytesView value)> row) const = 0;
+  /// Everything written so far and nothing later. kUnsupported if the engine has no such thing.
+  [[nodiscard]] virtual base::Result<std::shared_ptr<const BackendSnapshot>> snapshot() const;
   /// Makes everything written so far durable before it returns.
   [[nodiscard]] virtual base::Status flush() = 0;
   /// Rewrites storage so that deleted rows give their space back.

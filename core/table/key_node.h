@@ -34,6 +34,8 @@ struct Record {
   RecordHeader header;
   std::uint32_t value_size = 0;
   bool is_cold = false;
+  /// Set by readers, cleared by the hand that looks for values to drop.
+  mutable std::atomic<bool> was_read{false};
 
   [[nodiscard]] base::BytesView value() const;
   [[nodiscard]] bool is_tombstone() const { return header.type == RecordType::kTombstone; }

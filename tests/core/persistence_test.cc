@@ -77,7 +77,7 @@ class PersistenceTest : public testing::Test {
   void apply(std::uint64_t index) {
     rows_.put_row("row" + std::to_string(index), "value");
     rows_.put_row(base::Bytes(1, kAppliedRow), applied_row_value({LogIndex(index), {}}));
-    rows_.seal(LogIndex(index));
+    rows_.seal(LogIndex(index), Version(index));
   }
 
   base::SimLoop loop_{1};

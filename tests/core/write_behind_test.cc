@@ -16,11 +16,11 @@ TEST(WriteBehind, MakesSeveralWritesOfARowOne) {
   WriteBehind rows;
   rows.put_row("b", "1");
   rows.put_row("a", "1");
-  rows.seal(LogIndex(1));
+  rows.seal(LogIndex(1), Version(1));
   rows.put_row("b", "22");
   rows.erase_row("a");
   rows.put_row("c", "3");
-  rows.seal(LogIndex(2));
+  rows.seal(LogIndex(2), Version(2));
   const auto batch = rows.take();
   EXPECT_EQ(batch.last, LogIndex(2));
   ASSERT_EQ(batch.rows.puts.size(), 3U);
@@ -36,7 +36,7 @@ TEST(WriteBehind, TheLastWriteOfOneOperationWins) {
   rows.put_row("a", "1");
   rows.put_row("b", "1");
   rows.erase_row("b");
-  rows.seal(LogIndex(1));
+  rows.seal(LogIndex(1), Version(1));
   const auto batch = rows.take();
   ASSERT_EQ(batch.rows.puts.size(), 2U);
   EXPECT_EQ(batch.rows.puts[0].value, "1");
@@ -47,7 +47,7 @@ TEST(WriteBehind, GivesNothingOfAnOperationUnderWay) {
   WriteBehind rows;
   rows.put_row("a", "1");
   EXPECT_EQ(rows.take().last, LogIndex(0));
-  rows.seal(LogIndex(1));
+  rows.seal(LogIndex(1), Version(1));
   rows.put_row("a", "2");
   rows.put_row("b", "2");
   const auto batch = rows.take();
@@ -55,7 +55,7 @@ TEST(WriteBehind, GivesNothingOfAnOperationUnderWay) {
   ASSERT_EQ(batch.rows.puts.size(), 1U);
   EXPECT_EQ(batch.rows.puts[0].value, "1");
   rows.discard_open();
-  rows.seal(LogIndex(2));
+  rows.seal(LogIndex(2), Version(2));
   EXPECT_EQ(rows.take().rows.puts.size(), 0U);
 }
 
@@ -64,19 +64,19 @@ TEST(WriteBehind, CountsTheBytesThatWait) {
   EXPECT_EQ(rows.bytes(), 0U);
   rows.put_row("key", "12345");
   EXPECT_EQ(rows.bytes(), 0U);
-  rows.seal(LogIndex(1));
+  rows.seal(LogIndex(1), Version(1));
   EXPECT_EQ(rows.bytes(), 8U);
   rows.put_row("key", "1");
   rows.put_row("k", "");
-  rows.seal(LogIndex(2));
+  rows.seal(LogIndex(2), Version(2));
   EXPECT_EQ(rows.bytes(), 5U);
   rows.erase_row("key");
-  rows.seal(LogIndex(3));
+  rows.seal(LogIndex(3), Version(3));
   EXPECT_EQ(rows.bytes(), 4U);
   (void)rows.take();
   EXPECT_EQ(rows.bytes(), 0U);
   rows.put_row("key", "1");
-  rows.seal(LogIndex(4));
+  rows.seal(LogIndex(4), Version(4));
   EXPECT_EQ(rows.bytes(), 4U);
 }
 
@@ -89,7 +89,7 @@ TEST(WriteBehind, AThreadThatTakesSeesWholeOperationsInOrder) {
       rows.put_row("head", std::to_string(i));
       rows.put_row("row" + std::to_string(i % 7), std::to_string(i));
       if (i % 5 == 0) rows.erase_row("row" + std::to_string((i + 3) % 7));
-      rows.seal(LogIndex(i));
+      rows.seal(LogIndex(i), Version(i));
       (void)rows.bytes();
     }
     done.store(true);
