@@ -69,5 +69,6 @@ endfunction()
 
 if(SYNOD_TESTS)
   find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
   include(GoogleTest)
 endif()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Paxos log on a real disk, in one run on one machine.
+//   bench_consensus_log                               the marks, in a new directory below this one
 //   bench_consensus_log append DIRECTORY [groups]     a group of 64 x 256 bytes with its sync,
 //       against a bare loop of pwrite and fdatasync over the same bytes on disk; interleaved
 //   bench_consensus_log recover DIRECTORY [mebibytes] time of PaxosLog::open
@@ -12,12 +13,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "consensus/log/paxos_log.h"
 #include "storage/sim_file.h"
+#include "tests/support/marks.h"
 
 namespace synod::consensus {
 namespace {
@@ -25,6 +28,8 @@ namespace {
 constexpr std::size_t kGroup = 64;
 constexpr std::size_t kCommandBytes = 256;
 constexpr std::size_t kGroupsInARound = 50;
+constexpr std::size_t kAppendRounds = 15;
+constexpr std::size_t kRecoverMebibytes = 1024;
 
 using Clock = std::chrono::steady_clock;
 
@@ -106,12 +111,6 @@ class BareFile {
   std::size_t at_ = 0;
 };
 
-void print_ratios(const char* what, std::vector<double> ratios) {
-  std::sort(ratios.begin(), ratios.end());
-  std::printf("%s: min %.3f  median %.3f  max %.3f  (%zu rounds)\n", what, ratios.front(),
-              ratios[ratios.size() / 2], ratios.back(), ratios.size());
-}
-
 void bench_append(const std::string& directory, std::size_t rounds) {
   const auto files = storage::make_posix_file_system();
   const auto opened = open_log(*files, directory);
@@ -147,9 +146,10 @@ void bench_append(const std::string& directory, std::size_t rounds) {
   }
   std::sort(ours.begin(), ours.end());
   std::printf("append+sync of 64 x 256 bytes: median %.0f us\n", ours[ours.size() / 2]);
-  print_ratios("throughput relative to pwrite+fdatasync of the same bytes (mark 0.9)", ratios);
-  std::printf("bytes written per byte logged: %.3f (mark 1.3)\n",
-              static_cast<double>(disk) / static_cast<double>(logged));
+  tests::print_mark("Paxos log, 64 x 256 bytes with their sync, against pwrite + fdatasync",
+                    ">=0.9", ratios);
+  tests::print_mark("Paxos log, bytes written for each byte logged", "<=1.3",
+                    {static_cast<double>(disk) / static_cast<double>(logged)});
 }
 
 void bench_recover(const std::string& directory, std::size_t mebibytes) {
@@ -174,9 +174,10 @@ void bench_recover(const std::string& directory, std::size_t mebibytes) {
       die("recover", "slots are missing");
     }
   }
-  std::printf("%zu MiB in entries of %zu bytes, seconds:", mebibytes, kCommandBytes);
-  for (const double time : times) std::printf(" %.2f", time);
-  std::printf(" (mark 3 for 1024 MiB)\n");
+  std::printf("%zu MiB in entries of %zu bytes\n", mebibytes, kCommandBytes);
+  if (mebibytes == kRecoverMebibytes) {
+    tests::print_mark("Paxos log, seconds to recover 1 GiB", "<=3", times);
+  }
 }
 
 void bench_simulate(std::size_t frames) {
@@ -202,16 +203,28 @@ void bench_simulate(std::size_t frames) {
   }
 }
 
+/// Both, in a directory of its own beside where it is called: on a disk, not in memory.
+void bench_marks() {
+  char directory[] = "bench-XXXXXX";
+  if (::mkdtemp(directory) == nullptr) die("mkdtemp", directory);
+  bench_append(std::string(directory) + "/append", kAppendRounds);
+  bench_recover(std::string(directory) + "/recover", kRecoverMebibytes);
+  std::filesystem::remove_all(directory);
+}
+
 }  // namespace
 }  // namespace synod::consensus
 
 int main(int argc, char** argv) {
   const std::string what = argc > 2 ? argv[1] : "";
   const std::size_t number = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 0;
-  if (what == "append") {
-    synod::consensus::bench_append(argv[2], number == 0 ? 15 : number);
+  if (argc == 1) {
+    synod::consensus::bench_marks();
+  } else if (what == "append") {
+    synod::consensus::bench_append(argv[2], number == 0 ? synod::consensus::kAppendRounds : number);
   } else if (what == "recover") {
-    synod::consensus::bench_recover(argv[2], number == 0 ? 1024 : number);
+    synod::consensus::bench_recover(argv[2],
+                                    number == 0 ? synod::consensus::kRecoverMebibytes : number);
   } else if (what == "simulate") {
     synod::consensus::bench_simulate(number == 0 ? 10000 : number);
   } else {
