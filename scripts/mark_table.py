@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns `mark:` lines on standard input into a table with verdicts, in Markdown.
 
-    mark: NAME aim >=2.5 measured 3.10 (2.95-3.40)      a ratio or figure that is to be at least 2.5
+    mark: NAME aim >=2.5 measured 3.10 (2.95-3.40)      at least: a ratio or a figure
     mark: NAME aim <=64 measured 71.00 (71.00-71.00) B  at most; what follows is the unit
 """
 import re
