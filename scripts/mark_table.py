@@ -8,8 +8,9 @@
 import re
 import sys
 
-LINE = re.compile(r"^mark: (?P<name>.+) aim (?P<how>>=|<=)(?P<aim>[0-9.]+) measured "
-                  r"(?P<median>[0-9.]+) \((?P<least>[0-9.]+)-(?P<greatest>[0-9.]+)\) ?(?P<unit>.*)$")
+LINE = re.compile(r"^mark: (?P<name>.+) aim (?P<how>>=|<=)(?P<aim>[0-9.]+)"
+                  r" measured (?P<median>[0-9.]+)"
+                  r" \((?P<least>[0-9.]+)-(?P<greatest>[0-9.]+)\) ?(?P<unit>.*)$")
 
 
 def verdict(how, aim, median):

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/logging.h"
 #include "base/plant.h"
 #include "base/text.h"
 
@@ -127,6 +128,10 @@ Status SuperblockStore::repair(const std::array<SuperblockCopy, 4>& copies) {
       const bool holds =
           copies[copy].is_good && copies[copy].version == version && copies[copy].body == body;
       if (holds) continue;
+      // The other copies of an interrupted write differ too: worth a line, not an alarm.
+      base::log_warning("log", base::concat(path, ": copy ", copy, " of the superblock ",
+                                            copies[copy].is_good ? "was old" : "was damaged",
+                                            " and is written again from a good one"));
       SYNOD_RETURN_IF_ERROR(handles_[file]->write_at(i * kSuperblockCopyBytesMax,
                                                      encode_superblock_copy(version, body, copy)));
     }
