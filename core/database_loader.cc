@@ -5,6 +5,13 @@
 #include "core/transactional_kv_database.h"
 
 namespace synod::core {
+namespace {
+/// Keys that come later need the room of values that came before.
+constexpr std::size_t kNodesPerLoadedRow = 16;
+/// There is no reader yet: what was replaced may go as soon as it is worth a look.
+constexpr std::size_t kRetiredMax = 1'024;
+}  // namespace
+
 base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBackend& backend) {
   SYNOD_ASSERT(points_.size() == 0 && applied_index_ == LogIndex(0), "load fills an empty store");
   const char applied_key = kAppliedRow;
@@ -14,12 +21,30 @@ base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBacke
   if (!applied_row && scalars_row) {
     return base::Status(base::StatusCode::kCorruption, "the backend lacks its head rows");
   }
-  if (scalars_row) SYNOD_RETURN_IF_ERROR(state_.load_scalars(*scalars_row));
+  if (scalars_row) {
+    SYNOD_RETURN_IF_ERROR(state_.load_scalars(*scalars_row));
+    SYNOD_RETURN_IF_ERROR(hold_loaded(backend));
+  }
   SYNOD_RETURN_IF_ERROR(load_rows(backend, scalars_row.has_value()));
   if (!applied_row) return LogIndex(0);
   SYNOD_ASSIGN_OR_RETURN(const AppliedRow applied, parse_applied_row(*applied_row));
   SYNOD_RETURN_IF_ERROR(finish_loading(applied.index, applied.hash));
   return applied.index;
+}
+
+/// Nobody writes to the backend while it is loaded: one snapshot covers every row, so that values
+/// beyond the bound never need to come into memory.
+base::Status TransactionalKvDatabase::hold_loaded(const storage::StorageBackend& backend) {
+  if (!cold_.is_wanted()) return {};
+  auto snapshot = backend.snapshot();
+  if (snapshot.ok()) {
+    cold_.add(state_.newest_version(), std::move(*snapshot));
+  } else if (snapshot.status().code() == base::StatusCode::kUnsupported) {
+    cold_.give_up();
+  } else {
+    return snapshot.status();
+  }
+  return {};
 }
 
 base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& backend,
@@ -57,7 +82,7 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
             base::concat("the value of ", base::escape(ref->key), " does not match its digest")};
   }
   KeyNode* node = KeyNode::create(*ref);
-  Record* record = Record::create(row.header, row.value);
+  Record* record = load_record(row);
   node->head.store(record, std::memory_order_relaxed);
   order_.insert(node);
   points_.insert(node);
@@ -70,7 +95,20 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
     count(*node, *record);
     write_behind_.discard_open();
   }
+  if (is_bounded()) make_room(kNodesPerLoadedRow);
+  if (epochs_.retired_count() >= kRetiredMax) epochs_.collect();
   return {};
+}
+
+/// The record of a row; without its value if there is no room for it.
+Record* TransactionalKvDatabase::load_record(const EntryRow& row) const {
+  const auto size = static_cast<std::uint32_t>(row.value.size());
+  if (is_bounded() && row.header.type != RecordType::kTombstone &&
+      cold_.covered() >= row.header.version && size > 0 && size >= options_.spill_bytes_min &&
+      memory_bytes() + size > room_mark()) {
+    return Record::create_cold(row.header, size);
+  }
+  return Record::create(row.header, row.value);
 }
 
 base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const StateHash& stored) {

@@ -81,6 +81,8 @@ class KvServiceCore {
   void commit(Execution& execution, Outcome& outcome);
   void keep_house(OperationKind kind, TimeMs clock);
   void follow_conflict_floor(TimeMs clock, std::size_t steps_max);
+  [[nodiscard]] base::Result<ReadKind> scan_into(const RangeReadRequest& request, ReadWait wait,
+                                                 RangeReadReply& reply) const;
   [[nodiscard]] Version read_position(const std::optional<Version>& at) const;
 
   KvDatabase& database_;

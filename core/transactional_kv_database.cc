@@ -11,7 +11,21 @@
 namespace synod::core {
 namespace {
 
-std::uint64_t record_cost(const Record& record) { return record.value_size + sizeof(Record); }
+std::uint64_t record_cost(const Record& record) {
+  return (record.is_cold ? 0 : record.value_size) + sizeof(Record);
+}
+
+/// Steps of one call of housekeep, of each kind.
+constexpr std::size_t kStepsMax = 4'096;
+/// Nodes the hand passes after an operation and in one call of housekeep: microseconds, and less
+/// than half a millisecond.
+constexpr std::size_t kNodesPerOperation = 64;
+constexpr std::size_t kNodesPerHousekeeping = 2'048;
+/// With a memory bound, history takes at most one part in so many of it.
+constexpr std::uint64_t kHistoryShare = 8;
+
+/// So many bytes of fetched values wait for the writer at most.
+constexpr std::uint64_t kWarmBytesMax = 4U << 20U;
 
 void destroy_record(void* record) { Record::destroy(static_cast<Record*>(record)); }
 void destroy_node(void* node) { KeyNode::destroy(static_cast<KeyNode*>(node)); }
@@ -23,7 +37,9 @@ TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
     : options_(options),
       points_(base::random_sip_key(), epochs_),
       order_(epochs_),
-      state_(write_behind_) {
+      state_(write_behind_),
+      cold_(options.memory_bytes_max != 0, floor_),
+      warm_(kWarmBytesMax) {
   publish_namespaces();
 }
 
@@ -48,7 +64,7 @@ LatestEntry TransactionalKvDatabase::latest(const KeyRef& ref) const {
   entry.present = !record.is_tombstone();
   if (entry.present) {
     entry.expiry = record.header.expiry;
-    entry.value = record.value();
+    entry.value_size = record.value_size;
   }
   return entry;
 }
@@ -158,12 +174,14 @@ void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
     if (record.header.expiry != TimeMs(0)) expiries_.emplace(record.header.expiry, &node);
     keys_.fetch_add(1, std::memory_order_relaxed);
     live_bytes_.fetch_add(node.key_size + record.value_size, std::memory_order_relaxed);
+    count_value(record);
   }
   entries_hash_.add(state_.hasher().entry(node.ref(), record.header));
   if (SYNOD_PLANT("tombstone_not_persisted") && record.is_tombstone()) {
     write_behind_.erase_row(std::move(row_key));
     return;
   }
+  if (record.is_cold) return;  // Just loaded: its row is where it came from.
   write_behind_.put_row(std::move(row_key), entry_row_value(record.header, record.value()));
 }
 
@@ -175,6 +193,7 @@ void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
     if (record.header.expiry != TimeMs(0)) expiries_.erase({record.header.expiry, &node});
     keys_.fetch_sub(1, std::memory_order_relaxed);
     live_bytes_.fetch_sub(node.key_size + record.value_size, std::memory_order_relaxed);
+    uncount_value(record);
   }
   entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header));
 }
@@ -248,13 +267,6 @@ std::optional<TimeMs> TransactionalKvDatabase::next_expiry() const {
   return expiries_.begin()->first;
 }
 
-std::uint64_t TransactionalKvDatabase::memory_bytes() const {
-  constexpr std::uint64_t kPerNode =
-      sizeof(KeyNode) + sizeof(Record) + 2 * sizeof(std::max_align_t);
-  return points_.memory_bytes() + order_.memory_bytes() + points_.size() * kPerNode + live_bytes() +
-         old_bytes_.load(std::memory_order_relaxed) + write_behind_.bytes();
-}
-
 StateHash TransactionalKvDatabase::hash() const {
   StateHash sum = entries_hash_;
   sum.add(state_.hash());
@@ -267,6 +279,9 @@ void TransactionalKvDatabase::finish(LogIndex index) {
   write_behind_.seal(index, state_.newest_version());
   if (state_.namespaces().view_changed()) publish_namespaces();
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
+  if (!is_bounded()) return;
+  fetched_.clear();
+  make_room(kNodesPerOperation);
 }
 
 void TransactionalKvDatabase::put_label(base::Bytes label) {
@@ -281,26 +296,38 @@ void TransactionalKvDatabase::publish_namespaces() {
 }
 
 void TransactionalKvDatabase::housekeep(base::Nanos now) {
-  constexpr std::size_t kStepsMax = 4'096;
   const Version visible = visible_version();
   floor_.sample(visible, now);
-  Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
-                            std::min(state_.conflict_floor(), visible));
-  if (old_bytes_.load() > options_.old_bytes_max) {
-    // Over the budget: give up history up to where half of it is free again.
-    std::uint64_t excess = old_bytes_.load() - options_.old_bytes_max / 2;
-    std::size_t looked_at = 0;
-    for (const auto& entry : superseded_) {
-      if (++looked_at > kStepsMax) break;
-      wanted = std::max(wanted, std::min(entry.at, visible));
-      if (entry.bytes >= excess) break;
-      excess -= entry.bytes;
-    }
-  }
-  floor_.raise(wanted, now);
+  const Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
+                                  std::min(state_.conflict_floor(), visible));
+  floor_.raise(history_wanted(wanted), now);
   cut_chains(kStepsMax);
   remove_dead(kStepsMax);
+  if (is_bounded()) {
+    take_warm_values();
+    make_room(kNodesPerHousekeeping);
+  }
   epochs_.collect();
+}
+
+/// Where the floor should be, given where time wants it: over the budget history is given up to
+/// where half of it is free again, and over the memory bound as fast as one call may.
+Version TransactionalKvDatabase::history_wanted(Version wanted) const {
+  std::uint64_t budget = options_.old_bytes_max;
+  if (is_bounded()) budget = std::min(budget, options_.memory_bytes_max / kHistoryShare);
+  const std::uint64_t old_bytes = old_bytes_.load(std::memory_order_relaxed);
+  const bool is_over = is_bounded() && memory_bytes() > options_.memory_bytes_max;
+  if (old_bytes <= budget && !is_over) return wanted;
+  std::uint64_t excess = is_over ? UINT64_MAX : old_bytes - budget / 2;
+  const Version visible = visible_version();
+  std::size_t looked_at = 0;
+  for (const auto& entry : superseded_) {
+    if (++looked_at > kStepsMax) break;
+    wanted = std::max(wanted, std::min(entry.at, visible));
+    if (entry.bytes >= excess) break;
+    excess -= entry.bytes;
+  }
+  return wanted;
 }
 
 void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {

@@ -8,15 +8,19 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
+#include "core/cold_values.h"
 #include "core/kv_database.h"
+#include "core/memory_status.h"
 #include "core/recent_writes.h"
 #include "core/snapshot_floor.h"
 #include "core/state/replicated_state.h"
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/warm_inbox.h"
 #include "core/write_behind.h"
 #include "storage/storage_backend.h"
 
@@ -26,6 +30,10 @@ namespace synod::core {
 struct DatabaseOptions {
   base::Nanos snapshot_window = std::chrono::seconds(5);
   std::uint64_t old_bytes_max = 256U << 20;  ///< Superseded values kept for snapshot reads.
+  /// Bound of memory_bytes(): values leave memory before it is reached. 0: all values stay.
+  std::uint64_t memory_bytes_max = 0;
+  /// Smaller values stay: a read from the disk costs more than what they take.
+  std::uint32_t spill_bytes_min = 64;
 };
 
 /// The store: a cuckoo table and a B-tree over the same version chains, replicated state beside
@@ -38,7 +46,11 @@ struct DatabaseOptions {
 ///   DB2  visible_version() is stored after everything it covers (release).
 ///   DB3  A node is in both indexes or in neither, from the writer's view.
 ///   DB4  hash() is the sum over present entries, tombstones not yet forgotten, and the state.
-///   DB5  Local housekeeping (chains cut, nodes freed, the snapshot floor) changes no result.
+///   DB5  Local housekeeping (chains cut, nodes freed, values dropped and fetched, the snapshot
+///        floor) changes no result.
+///   DB6  The value of a record leaves memory only if the record is the head of its chain, has
+///        nothing behind it, and is held in ColdValues. Its cold twin takes its place; whoever had
+///        the old one in hand keeps it to the end of its epoch.
 ///
 /// Threads: KvDatabase's rule. `load`, `housekeep`, `hash` and `verify_*` on the writer.
 /// Failure: out of memory aborts; admission is there to keep away from it.
@@ -58,10 +70,20 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] ReadKind scan(
       const ScanBounds& bounds, Version at,
       base::Function<bool(base::BytesView key, base::BytesView value)> row) const override;
+  // Where the disk may be waited for (cold_reads.cc).
+  [[nodiscard]] base::Result<PointRead> read_waiting(std::string_view ns, Space space,
+                                                     base::BytesView key,
+                                                     Version at) const override;
+  [[nodiscard]] base::Result<ReadKind> scan_waiting(
+      const ScanBounds& bounds, Version at,
+      base::Function<bool(base::BytesView key, base::BytesView value)> row) const override;
+  [[nodiscard]] bool is_cold(std::string_view ns, Space space, base::BytesView key) const override;
 
   // KvDatabase, the writer.
   [[nodiscard]] ReplicatedState& state() override { return state_; }
   [[nodiscard]] LatestEntry latest(const KeyRef& ref) const override;
+  /// Fail-stop if a value that left memory cannot be read: no result may depend on it.
+  [[nodiscard]] base::BytesView latest_value(const KeyRef& ref) override;
   [[nodiscard]] bool range_changed(NamespaceId ns, Space space, base::BytesView begin,
                                    base::BytesView end, Version after, TimeMs after_clock,
                                    TimeMs now) const override;
@@ -87,8 +109,20 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// kCorruption if rows contradict each other or the stored state hash (database_loader.cc).
   [[nodiscard]] base::Result<LogIndex> load(const storage::StorageBackend& backend);
 
-  /// Moves the snapshot floor with time, cuts chains, frees memory; bounded work per call.
+  /// Moves the snapshot floor with time, cuts chains, drops values, frees memory; bounded work per
+  /// call.
   void housekeep(base::Nanos now);
+  /// True while the store is over its bound and comes back below it as persistence catches up:
+  /// kick that, execute nothing meanwhile, call housekeep and ask again. Never true for good while
+  /// the backend takes writes. Drops what it can first, in bounded steps. On the writer.
+  [[nodiscard]] bool must_wait();
+  /// Where Persistence puts the backend's snapshots.
+  [[nodiscard]] ColdValues& cold_values() { return cold_; }
+  /// Any thread, as the next.
+  [[nodiscard]] MemoryStatus memory_status() const;
+  /// What memory_bytes() would be at least, with every value that may leave gone. Nothing but
+  /// fewer keys makes it less.
+  [[nodiscard]] std::uint64_t unevictable_bytes() const;
 
   [[nodiscard]] StateHash hash() const;
   [[nodiscard]] LogIndex applied_index() const { return applied_index_; }
@@ -141,10 +175,24 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] static std::uint64_t tombstone_cost(const KeyNode& node) {
     return node.key_size + 64ULL;
   }
-  [[nodiscard]] ReadKind scan_chunk(
-      const ScanBounds& bounds, NamespaceId ns, Version at, base::Bytes& resume,
-      bool& resume_inclusive, bool& finished,
-      base::Function<bool(base::BytesView, base::BytesView)>& row) const;
+  /// Where a scan goes on.
+  struct ScanPosition {
+    base::Bytes key;
+    bool is_inclusive = true;
+    bool is_finished = false;
+    ColdTicket ticket;  ///< After kCold: of the row at `key`.
+    int failures = 0;   ///< To fetch that row.
+  };
+  using RowVisitor = base::Function<bool(base::BytesView key, base::BytesView value)>;
+  [[nodiscard]] base::Result<ReadKind> scan_from(const ScanBounds& bounds, Version at, bool waits,
+                                                 RowVisitor& row) const;
+  [[nodiscard]] ReadKind scan_chunk(const ScanBounds& bounds, NamespaceId ns, Version at,
+                                    ScanPosition& position, RowVisitor& row) const;
+  [[nodiscard]] base::Result<std::optional<base::Bytes>> fetch(const KeyRef& ref,
+                                                               const ColdTicket& ticket) const;
+  [[nodiscard]] base::Result<bool> deliver_cold(const ScanBounds& bounds, ScanPosition& position,
+                                                RowVisitor& row) const;
+  void offer_to_writer(const KeyRef& ref, const ColdTicket& ticket, base::BytesView value) const;
 
   void write(const KeyRef& ref, const RecordHeader& header, base::BytesView value, Version applied);
   void write_node(KeyNode& node, Record* record, Version applied);
@@ -153,9 +201,30 @@ class TransactionalKvDatabase final : public KvDatabase {
   void bury(KeyNode& node, Version tombstone);
   [[nodiscard]] Version applying() const { return state_.newest_version(); }
   void publish_namespaces();
+  [[nodiscard]] Version history_wanted(Version wanted) const;
   void cut_chains(std::size_t steps_max);
   void cut_behind(Record& keep);
   void remove_dead(std::size_t steps_max);
+  // What is in memory (database_memory.cc).
+  [[nodiscard]] bool is_bounded() const { return options_.memory_bytes_max != 0; }
+  [[nodiscard]] bool may_leave(const Record& record) const {
+    return !record.is_tombstone() && record.value_size >= options_.spill_bytes_min &&
+           record.value_size > 0;
+  }
+  void count_value(const Record& record);
+  void uncount_value(const Record& record);
+  void make_room(std::size_t nodes_max);
+  [[nodiscard]] bool drop_value(KeyNode& node, bool even_if_read);
+  [[nodiscard]] bool is_droppable(const Record& head, bool even_if_read) const;
+  void replace_head(KeyNode& node, Record* old, Record* record);
+  void take_warm_values();
+  [[nodiscard]] std::uint64_t uncovered_bytes();
+  /// Values leave from here on: the bound less what one group of operations may add.
+  [[nodiscard]] std::uint64_t room_mark() const {
+    return options_.memory_bytes_max - options_.memory_bytes_max / 16;
+  }
+  [[nodiscard]] base::Status hold_loaded(const storage::StorageBackend& backend);
+  [[nodiscard]] Record* load_record(const EntryRow& row) const;
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
   [[nodiscard]] base::Status load_rows(const storage::StorageBackend& backend, bool has_scalars);
   [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
@@ -172,6 +241,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   std::atomic<const NamespaceView*> namespaces_{nullptr};
   std::atomic<std::int64_t> visible_version_{0};
   mutable SnapshotFloor floor_;
+  ColdValues cold_;  ///< After the floor it follows.
+  mutable WarmInbox warm_;
 
   // Writer only, derived from the entries.
   RecentWrites recent_;
@@ -192,8 +263,31 @@ class TransactionalKvDatabase final : public KvDatabase {
   Space swept_space_{0};
   base::Bytes swept_key_;
 
+  // Writer only, which values are in memory. The hand goes through the keys in their order, the
+  // same on every run of a simulation.
+  struct Hand {
+    NamespaceId ns{0};
+    Space space{0};
+    base::Bytes key;
+  };
+  Hand hand_;
+  /// Bytes of values that may leave once the version is covered: at most so many, for some of them
+  /// may be gone. Oldest first.
+  std::deque<std::pair<Version, std::uint64_t>> uncovered_;
+  std::uint64_t uncovered_bytes_ = 0;
+  /// Values that the operation under way had to fetch.
+  std::deque<base::Bytes> fetched_;
+
   std::atomic<std::uint64_t> keys_{0};
   std::atomic<std::uint64_t> live_bytes_{0};
+  std::atomic<std::uint64_t> value_bytes_{0};      ///< Part of live_bytes_.
+  std::atomic<std::uint64_t> droppable_bytes_{0};  ///< Of values in memory that may leave it.
+  std::atomic<std::uint64_t> spilled_values_{0};
+  std::atomic<std::uint64_t> spilled_bytes_{0};
+  mutable std::atomic<std::uint64_t> cold_reads_{0};
+  std::atomic<std::uint64_t> apply_fetches_{0};
+  std::atomic<std::uint64_t> values_dropped_{0};
+  std::atomic<std::uint64_t> values_warmed_{0};
 };
 
 }  // namespace synod::core

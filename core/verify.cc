@@ -30,6 +30,10 @@ struct TransactionalKvDatabase::Recount {
   std::uint64_t nodes = 0;
   std::uint64_t keys = 0;
   std::uint64_t live_bytes = 0;
+  std::uint64_t value_bytes = 0;
+  std::uint64_t droppable_bytes = 0;
+  std::uint64_t spilled_values = 0;
+  std::uint64_t spilled_bytes = 0;
   std::uint64_t expiries = 0;
   std::uint64_t tombstones = 0;
   std::uint64_t tombstone_bytes = 0;
@@ -46,6 +50,16 @@ base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, Recount& 
   if (!head.is_tombstone()) {
     ++recount.keys;
     recount.live_bytes += node.key_size + head.value_size;
+    recount.value_bytes += head.value_size;
+    if (head.is_cold) {
+      ++recount.spilled_values;
+      recount.spilled_bytes += head.value_size;
+      if (head.header.version > cold_.covered()) {
+        return differs(base::concat("the value of ", name_of(node.ref()), " is held nowhere"));
+      }
+    } else if (may_leave(head)) {
+      recount.droppable_bytes += head.value_size;
+    }
     recount.sum.add(state_.hasher().entry(node.ref(), head.header));
     if (head.header.expiry != TimeMs(0)) {
       ++recount.expiries;
@@ -82,6 +96,11 @@ base::Status TransactionalKvDatabase::verify_counts(const Recount& recount) cons
   SYNOD_RETURN_IF_ERROR(compare("keys of the cuckoo table", recount.nodes, points_.size()));
   SYNOD_RETURN_IF_ERROR(compare("present keys", recount.keys, key_count()));
   SYNOD_RETURN_IF_ERROR(compare("live bytes", recount.live_bytes, live_bytes()));
+  SYNOD_RETURN_IF_ERROR(compare("value bytes", recount.value_bytes, value_bytes_));
+  SYNOD_RETURN_IF_ERROR(
+      compare("bytes that may leave memory", recount.droppable_bytes, droppable_bytes_));
+  SYNOD_RETURN_IF_ERROR(compare("values on disk alone", recount.spilled_values, spilled_values_));
+  SYNOD_RETURN_IF_ERROR(compare("bytes on disk alone", recount.spilled_bytes, spilled_bytes_));
   SYNOD_RETURN_IF_ERROR(compare("expiries", recount.expiries, expiries_.size()));
   SYNOD_RETURN_IF_ERROR(compare("tombstones", recount.tombstones, tombstones_.size()));
   SYNOD_RETURN_IF_ERROR(compare("tombstone bytes", recount.tombstone_bytes, tombstone_bytes_));
@@ -150,6 +169,7 @@ base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBacke
     }
     const Record& head = *node->head.load(std::memory_order_relaxed);
     if (head.header.version != row->header.version || head.header.digest != row->header.digest ||
+        row->value.size() != head.value_size ||
         (!head.is_tombstone() && state_.hasher().digest(row->value) != head.header.digest)) {
       failed = differs(base::concat(name_of(*ref), " differs between tables and backend"));
       return false;

@@ -32,6 +32,14 @@ Record* Record::create(const RecordHeader& header, base::BytesView value) {
   return record;
 }
 
+Record* Record::create_cold(const RecordHeader& header, std::uint32_t value_size) {
+  auto* record = new (allocate(sizeof(Record))) Record;
+  record->header = header;
+  record->value_size = value_size;
+  record->is_cold = true;
+  return record;
+}
+
 void Record::destroy(Record* record) {
   record->~Record();
   std::free(record);

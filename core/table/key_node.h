@@ -40,6 +40,8 @@ struct Record {
   [[nodiscard]] base::BytesView value() const;
   [[nodiscard]] bool is_tombstone() const { return header.type == RecordType::kTombstone; }
   [[nodiscard]] static Record* create(const RecordHeader& header, base::BytesView value);
+  /// A record whose value of `value_size` bytes is elsewhere.
+  [[nodiscard]] static Record* create_cold(const RecordHeader& header, std::uint32_t value_size);
   static void destroy(Record* record);
 };
 

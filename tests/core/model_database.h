@@ -76,8 +76,11 @@ class ModelDatabase final : public KvDatabase {
     entry.version = event.version;
     entry.present = event.present;
     entry.expiry = event.expiry;
-    entry.value = event.value;
+    entry.value_size = static_cast<std::uint32_t>(event.value.size());
     return entry;
+  }
+  [[nodiscard]] base::BytesView latest_value(const KeyRef& ref) override {
+    return keys_.find(Key{ref.ns, ref.space, base::Bytes(ref.key)})->second.back().value;
   }
 
   [[nodiscard]] bool range_changed(NamespaceId ns, Space space, base::BytesView begin,
