@@ -56,9 +56,7 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
     return {base::StatusCode::kCorruption,
             base::concat("the value of ", base::escape(ref->key), " does not match its digest")};
   }
-  KeyNode* node = KeyNode::create(*ref);
-  Record* record = Record::create(row.header, row.value);
-  node->head.store(record, std::memory_order_relaxed);
+  KeyNode* node = heap_.create_node(*ref, row.header, row.value);
   order_.insert(node);
   points_.insert(node);
   if (row.header.type == RecordType::kTombstone) {
@@ -67,7 +65,7 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
     tombstone_bytes_ += tombstone_cost(*node);
     entries_hash_.add(state_.hasher().entry(node->ref(), row.header));
   } else {
-    count(*node, *record);
+    count(*node, *node->head.load(std::memory_order_relaxed));
     write_behind_.discard_open();
   }
   return {};

@@ -14,8 +14,8 @@ constexpr std::size_t kKeysPerEpoch = 1'000;
 /// The newest record at or below `at` (DB1); nullptr if the chain begins above it.
 const Record* record_at(const KeyNode& node, Version at) {
   const Record* record = node.head.load(std::memory_order_acquire);
-  while (record != nullptr && record->header.version > at) {
-    record = record->older.load(std::memory_order_acquire);
+  while (record != nullptr && record->version > at) {
+    record = record->older();
   }
   return record;
 }
@@ -23,10 +23,10 @@ const Record* record_at(const KeyNode& node, Version at) {
 /// What a reader at `at` makes of a record.
 ReadKind judge(const Record* record, Version at, const VersionClock& clock) {
   if (record == nullptr || record->is_tombstone()) return ReadKind::kMissing;
-  if (record->header.expiry != TimeMs(0)) {
+  if (record->expiry() != TimeMs(0)) {
     const auto now = clock.clock_at(at);
     if (!now) return ReadKind::kTooOld;
-    if (record->header.expiry <= *now) return ReadKind::kMissing;
+    if (record->expiry() <= *now) return ReadKind::kMissing;
   }
   return record->is_cold ? ReadKind::kCold : ReadKind::kFound;
 }
@@ -51,10 +51,10 @@ PointRead TransactionalKvDatabase::read(std::string_view ns, Space space, base::
     result.kind = judge(record, at, state_.version_clock());
     if (result.kind == ReadKind::kFound) {
       result.value = record->value();
-      result.version = record->header.version;
-      result.expiry = record->header.expiry;
+      result.version = record->version;
+      result.expiry = record->expiry();
     } else if (result.kind == ReadKind::kCold) {
-      result.ticket = ColdTicket{*id, record->header.version, record->header.digest, {}};
+      result.ticket = ColdTicket{*id, record->version, record->digest, {}};
     }
   }
   // P3: what was read is complete only if the floor did not pass meanwhile.

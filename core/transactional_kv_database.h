@@ -17,6 +17,7 @@
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/table/record_heap.h"
 #include "core/write_behind.h"
 #include "storage/storage_backend.h"
 
@@ -100,7 +101,7 @@ class TransactionalKvDatabase final : public KvDatabase {
     return live_bytes_.load(std::memory_order_relaxed);
   }
   /// What the tables hold in memory: indexes, nodes, values, history and rows on their way to the
-  /// backend. An estimate from sizes, a few percent below what the allocator uses. Any thread.
+  /// backend, as the kernel counts it but for what malloc adds to the last. Any thread.
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
   /// Walks both indexes and recomputes everything that is kept incrementally (verify.cc).
@@ -127,6 +128,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// goes. It is there still when its turn comes, for only later entries let go of it.
   struct Superseded {
     Version at;
+    KeyNode* node;
     Record* by;
     std::uint64_t bytes;
   };
@@ -139,7 +141,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// What a tombstone costs in the policy's byte bound: its key and a fixed share, from lengths
   /// alone so that every replica counts the same.
   [[nodiscard]] static std::uint64_t tombstone_cost(const KeyNode& node) {
-    return node.key_size + 64ULL;
+    return node.key_size() + 64ULL;
   }
   [[nodiscard]] ReadKind scan_chunk(
       const ScanBounds& bounds, NamespaceId ns, Version at, base::Bytes& resume,
@@ -147,14 +149,14 @@ class TransactionalKvDatabase final : public KvDatabase {
       base::Function<bool(base::BytesView, base::BytesView)>& row) const;
 
   void write(const KeyRef& ref, const RecordHeader& header, base::BytesView value, Version applied);
-  void write_node(KeyNode& node, Record* record, Version applied);
+  void write_node(KeyNode& node, const RecordHeader& header, base::BytesView value,
+                  Version applied);
   void uncount(KeyNode& node, const Record& record);
   void count(KeyNode& node, const Record& record);
   void bury(KeyNode& node, Version tombstone);
   [[nodiscard]] Version applying() const { return state_.newest_version(); }
   void publish_namespaces();
   void cut_chains(std::size_t steps_max);
-  void cut_behind(Record& keep);
   void remove_dead(std::size_t steps_max);
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
   [[nodiscard]] base::Status load_rows(const storage::StorageBackend& backend, bool has_scalars);
@@ -165,6 +167,7 @@ class TransactionalKvDatabase final : public KvDatabase {
 
   const DatabaseOptions options_;
   EpochManager epochs_;
+  RecordHeap heap_;
   CuckooTable points_;
   BTree order_;
   WriteBehind write_behind_;

@@ -19,7 +19,7 @@ std::uint8_t tag_of(std::uint64_t hash) {
 std::uint64_t second_place(std::uint64_t hash) { return std::rotl(hash, 32); }
 
 bool holds(const KeyNode& node, const KeyRef& ref) {
-  return node.ns == ref.ns && node.space == ref.space && node.key() == ref.key;
+  return node.ns() == ref.ns && node.space() == ref.space && node.key() == ref.key;
 }
 
 /// The slot that bit `bit` of a pair mask stands for.
@@ -165,6 +165,31 @@ CuckooTable::Found CuckooTable::locate(const KeyNode* node) const {
     }
   }
   return {nullptr, 0};
+}
+
+std::size_t CuckooTable::gather(std::uint64_t& cursor, std::span<KeyNode*> out) const {
+  const CuckooLayout& layout = *layout_.load(std::memory_order_relaxed);
+  const std::size_t migrated = layout.migrated.load(std::memory_order_relaxed);
+  std::size_t count = 0;
+  // The cursor is a place: its top bits are the bucket's number in an array of any size.
+  for (std::size_t i = 0; i < kSweepBuckets; ++i) {
+    const std::size_t number = cursor >> layout.shift;
+    const bool is_split = layout.next != nullptr && number < migrated;
+    const unsigned shift = is_split ? layout.shift - 1 : layout.shift;
+    const CuckooBucket& bucket = is_split ? layout.next[cursor >> shift] : layout.main[number];
+    for (const auto& slot : bucket.slots) {
+      KeyNode* node = slot.load(std::memory_order_relaxed);
+      if (node == nullptr) continue;
+      __builtin_prefetch(node);
+      out[count++] = node;
+    }
+    cursor = ((cursor >> shift) + 1) << shift;
+    if (cursor == 0) break;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    __builtin_prefetch(out[i]->head.load(std::memory_order_relaxed));
+  }
+  return count;
 }
 
 /// One bucket reached by the search for room: by moving the node in `slot` of the parent's bucket.

@@ -22,6 +22,7 @@
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/table/record_heap.h"
 
 namespace synod::core {
 namespace {
@@ -67,12 +68,6 @@ KeyRef ref_of(const std::string& key) { return {NamespaceId(1), Space(0), key}; 
 class Bench {
  public:
   explicit Bench(std::vector<std::string> keys) : keys_(std::move(keys)) {}
-  ~Bench() {
-    table_.for_each([](KeyNode& node) {
-      Record::destroy(node.head.load());
-      KeyNode::destroy(&node);
-    });
-  }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
@@ -86,8 +81,7 @@ class Bench {
     });
     const double ours = nanoseconds_each(keys_.size(), [&] {
       for (std::size_t i = 0; i < keys_.size(); ++i) {
-        KeyNode* node = KeyNode::create(ref_of(keys_[i]));
-        node->head.store(Record::create({}, value), std::memory_order_relaxed);
+        KeyNode* node = heap_.create_node(ref_of(keys_[i]), {}, value);
         tree_.insert(node);
         table_.insert(node);
         if (i % 64 == 0) epochs_.collect();
@@ -99,6 +93,8 @@ class Bench {
     };
     std::printf("  bytes per key: cuckoo %.1f, B-tree %.1f\n", per_key(table_.memory_bytes()),
                 per_key(tree_.memory_bytes()));
+    std::printf("  nodes and records %.1f in slots, %.1f reserved\n", per_key(heap_.bytes_in_use()),
+                per_key(heap_.bytes_reserved()));
   }
 
   void points() {
@@ -176,6 +172,7 @@ class Bench {
   PointRival rival_points_;
   OrderRival rival_order_;
   EpochManager epochs_;
+  RecordHeap heap_{epochs_};
   CuckooTable table_{kSipKey, epochs_};
   BTree tree_{epochs_};
   std::size_t hits_ = 0;
@@ -196,15 +193,17 @@ void print_longest(const char* what, std::vector<double>& times) {
 
 void growth(std::size_t keys) {
   EpochManager epochs;
+  RecordHeap heap(epochs);
   CuckooTable table(kSipKey, epochs, 1);
   BTree tree(epochs);
   std::vector<double> cuckoo(keys);
   std::vector<double> btree(keys);
   std::vector<double> collect(keys);
+  const std::string value(kValueBytes, 'v');
   for (std::size_t i = 0; i < keys; ++i) {
     char text[32];
     std::snprintf(text, sizeof text, "key:%012zu", i * 7919 % keys);
-    KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), text});
+    KeyNode* node = heap.create_node({NamespaceId(1), Space(0), text}, {}, value);
     const double start = thread_microseconds();
     tree.insert(node);
     const double after_tree = thread_microseconds();
@@ -220,7 +219,6 @@ void growth(std::size_t keys) {
   print_longest("cuckoo insert", cuckoo);
   print_longest("B-tree insert", btree);
   print_longest("collect", collect);
-  table.for_each([](KeyNode& node) { KeyNode::destroy(&node); });
 }
 
 void ratios(std::size_t keys) {

@@ -25,7 +25,7 @@ class BTreeTest : public testing::Test {
     });
   }
   KeyNode* add(const TestKey& key) {
-    KeyNode* node = KeyNode::create(key.ref());
+    KeyNode* node = test::create_node(key.ref());
     tree_.insert(node);
     epochs_.collect();
     return node;
@@ -176,12 +176,12 @@ TEST(BTreeDeathTest, DiesOfAKeyInsertedTwice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EpochManager epochs;
   BTree tree(epochs);
-  KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), "twice"});
+  KeyNode* node = test::create_node({NamespaceId(1), Space(0), "twice"});
   tree.insert(node);
   EXPECT_DEATH(tree.insert(node), "absent keys only");
   tree.erase(node);
   EXPECT_DEATH(tree.erase(node), "present nodes only");
-  KeyNode::destroy(node);
+  test::destroy_node(node);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ class CuckooTableTest : public testing::Test {
     table_.for_each([this](KeyNode& node) { test::retire_node(epochs_, &node); });
   }
   KeyNode* add(const TestKey& key) {
-    KeyNode* node = KeyNode::create(key.ref());
+    KeyNode* node = test::create_node(key.ref());
     table_.insert(node);
     return node;
   }
@@ -133,7 +133,7 @@ TEST_F(CuckooTableTest, ReachesSevenEighthsBeforeItGrows) {
   const std::size_t slots = bytes / sizeof(CuckooBucket) * CuckooBucket::kSlots;
   std::uint64_t number = 0;
   while (table.memory_bytes() == bytes) {
-    table.insert(KeyNode::create({NamespaceId(1), Space(0), test::numbered(number++)}));
+    table.insert(test::create_node({NamespaceId(1), Space(0), test::numbered(number++)}));
   }
   EXPECT_GE(table.size(), slots * 7 / 8);
   table.for_each([this](KeyNode& node) { test::retire_node(epochs_, &node); });
@@ -172,12 +172,12 @@ TEST(CuckooTableDeathTest, DiesOfAKeyInsertedTwice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EpochManager epochs;
   CuckooTable table(kSipKey, epochs);
-  KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), "twice"});
+  KeyNode* node = test::create_node({NamespaceId(1), Space(0), "twice"});
   table.insert(node);
   EXPECT_DEATH(table.insert(node), "absent keys only");
   table.erase(node);
   EXPECT_DEATH(table.erase(node), "present nodes only");
-  KeyNode::destroy(node);
+  test::destroy_node(node);
 }
 
 }  // namespace
