@@ -25,25 +25,36 @@ base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBacke
 base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& backend,
                                                 bool has_scalars) {
   base::Status failed;
-  SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-    const char kind = key.empty() ? '\0' : key[0];
-    if (key.size() == 1 && (kind == kAppliedRow || kind == kScalarsRow)) return true;
-    if (key.size() == 1 && kind == kLabelRow) {
-      label_ = base::Bytes(value);
-      return true;
-    }
-    if (!has_scalars) {
-      // Before the first policy there is nothing but the position in the log.
-      failed = {base::StatusCode::kCorruption, "the backend lacks its head rows"};
-    } else {
-      failed = kind == kEntryRow ? load_entry(key, value) : state_.load_row(key, value);
-    }
-    return failed.ok();
-  }));
-  return failed;
+  std::vector<KeyNode*> loaded;
+  // Nobody reads yet: a pause for a huge page harms nobody.
+  heap_.slabs().set_eager(true);
+  const base::Status scanned =
+      backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
+        const char kind = key.empty() ? '\0' : key[0];
+        if (key.size() == 1 && (kind == kAppliedRow || kind == kScalarsRow)) return true;
+        if (key.size() == 1 && kind == kLabelRow) {
+          label_ = base::Bytes(value);
+          return true;
+        }
+        if (!has_scalars) {
+          // Before the first policy there is nothing but the position in the log.
+          failed = {base::StatusCode::kCorruption, "the backend lacks its head rows"};
+        } else {
+          failed = kind == kEntryRow ? load_entry(key, value, loaded) : state_.load_row(key, value);
+        }
+        return failed.ok();
+      });
+  heap_.slabs().set_eager(false);
+  SYNOD_RETURN_IF_ERROR(scanned);
+  SYNOD_RETURN_IF_ERROR(failed);
+  // Both indexes at once: the backend's order is theirs.
+  order_.build(loaded);
+  points_.build(loaded);
+  return {};
 }
 
-base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::BytesView value) {
+base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::BytesView value,
+                                                 std::vector<KeyNode*>& loaded) {
   const auto ref = parse_entry_row_key(key);
   if (!ref) return {base::StatusCode::kCorruption, "an entry row has a malformed key"};
   SYNOD_ASSIGN_OR_RETURN(const EntryRow row, parse_entry_row_value(value));
@@ -57,17 +68,17 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
             base::concat("the value of ", base::escape(ref->key), " does not match its digest")};
   }
   KeyNode* node = heap_.create_node(*ref, row.header, row.value);
-  order_.insert(node);
-  points_.insert(node);
+  loaded.push_back(node);
+  entries_hash_.add(state_.hasher().entry(*ref, row.header));
   if (row.header.type == RecordType::kTombstone) {
     // Stored tombstones are those not yet forgotten, whether or not the floor has passed them.
     tombstones_.emplace(row.header.version, node);
     tombstone_bytes_ += tombstone_cost(*node);
-    entries_hash_.add(state_.hasher().entry(node->ref(), row.header));
-  } else {
-    count(*node, *node->head.load(std::memory_order_relaxed));
-    write_behind_.discard_open();
+    return {};
   }
+  if (row.header.expiry != TimeMs(0)) expiries_.emplace(row.header.expiry, node);
+  keys_.fetch_add(1, std::memory_order_relaxed);
+  live_bytes_.fetch_add(node->key_size() + row.value.size(), std::memory_order_relaxed);
   return {};
 }
 

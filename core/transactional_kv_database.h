@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "core/kv_database.h"
@@ -158,7 +159,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   void publish_namespaces();
   void cut_chains(std::size_t steps_max);
   void remove_dead(std::size_t steps_max);
-  [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
+  [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value,
+                                        std::vector<KeyNode*>& loaded);
   [[nodiscard]] base::Status load_rows(const storage::StorageBackend& backend, bool has_scalars);
   [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
   struct Recount;

@@ -51,6 +51,10 @@ class CuckooTable {
   /// Brings the key's buckets towards the cache.
   void prefetch(const KeyRef& ref) const;
 
+  /// Writer. Makes room for all at once, in huge pages where granted, and inserts them with their
+  /// cache misses overlapped. REQUIRES: empty; no key comes twice.
+  void build(std::span<KeyNode* const> nodes);
+
   /// Writer. REQUIRES: the key is absent.
   void insert(KeyNode* node);
 
@@ -118,6 +122,8 @@ class CuckooTable {
   /// The nodes of the next kSweepBuckets buckets, and what their heads point at, on their way to
   /// the cache. Moves the cursor.
   [[nodiscard]] std::size_t gather(std::uint64_t& cursor, std::span<KeyNode*> out) const;
+  [[nodiscard]] static CuckooLayout* create_layout(std::size_t capacity);
+  void place(KeyNode* node, std::uint64_t hash);
   [[nodiscard]] Found locate(const KeyNode* node) const;
   [[nodiscard]] Found make_room(std::uint64_t hash);
   [[nodiscard]] std::size_t search_path(std::uint64_t hash, std::span<Step> steps) const;
