@@ -67,8 +67,7 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
     tombstone_bytes_ += tombstone_cost(*node);
     entries_hash_.add(state_.hasher().entry(node->ref(), row.header));
   } else {
-    count(*node, *record);
-    write_behind_.discard_open();
+    tally(*node, *record);
   }
   return {};
 }
@@ -81,6 +80,7 @@ base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const Sta
                                                         ", stored is ", stored.to_string())};
   }
   applied_index_ = applied;
+  sealed_index_ = applied;
   const Version newest = state_.newest_version();
   recent_.reset(newest);
   publish_namespaces();

@@ -22,6 +22,7 @@ using consensus::StateLabel;
 namespace {
 
 constexpr base::Nanos kBacklogRetry = std::chrono::milliseconds(5);
+constexpr std::size_t kSealEvery = 64;
 constexpr base::Nanos kFlushRetry = std::chrono::milliseconds(200);
 
 /// What may be better later: the log holds the data until then.
@@ -146,8 +147,10 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
   const std::size_t first = batch.next;
   while (batch.next < batch.deliveries.size() && !must_wait()) {
     SYNOD_RETURN_IF_ERROR(execute(batch.deliveries[batch.next]));
-    ++batch.next;
+    // Often enough for the backlog to show, and at the end of the batch.
+    if (++batch.next % kSealEvery == 0) image_->database->seal();
   }
+  image_->database->seal();
   if (options_.observer != nullptr && batch.next > first) {
     options_.observer->on_applied(batch.next - first, seams_.apply.clock().boot_time() - begun);
   }

@@ -299,6 +299,7 @@ struct Tables {
       const auto result = executor.apply(executor.applied_index().next(), operation);
       if (!result.outcome.ok()) die("apply", result.outcome.message);
     }
+    executor.seal();
   }
   void populate(Sets& sets) {
     for (std::size_t at = 0; at < kPopulation; ++at) {

@@ -21,11 +21,11 @@ class RefusingBackend final : public storage::StorageBackend {
   base::Status write(const storage::WriteBatch& batch) override {
     ++attempts;
     if (refuse_writes != base::StatusCode::kOk) return {refuse_writes, "refused"};
-    for (const auto& put : batch.puts) {
+    for (const auto& put : batch.puts()) {
       if (put.value) {
-        written[put.key] = *put.value;
+        written[base::Bytes(put.key)] = *put.value;
       } else {
-        written.erase(put.key);
+        written.erase(base::Bytes(put.key));
       }
     }
     batches.push_back(batch);
@@ -163,8 +163,8 @@ TEST_F(PersistenceTest, PausesAndRetriesTheRefusedBatchBeforeAnyLaterOne) {
     loop_.run_for(milliseconds(200));
     EXPECT_FALSE(persistence_.is_paused());
     ASSERT_EQ(backend_.batches.size(), 2U);
-    EXPECT_EQ(backend_.batches[0].puts.back().key, "row" + std::to_string(first));
-    EXPECT_EQ(backend_.batches[1].puts.back().key, "row" + std::to_string(first + 1));
+    EXPECT_EQ(backend_.batches[0].puts().back().key, "row" + std::to_string(first));
+    EXPECT_EQ(backend_.batches[1].puts().back().key, "row" + std::to_string(first + 1));
     EXPECT_EQ(persistence_.written_index(), LogIndex(first + 1));
     EXPECT_EQ(persistence_.backlog_bytes(), 0U);
   }

@@ -49,6 +49,7 @@ struct Twins::Twin {
   }
 
   [[nodiscard]] base::Status persist() {
+    database->seal();
     WriteBehind::Batch batch = database->write_behind().take();
     if (batch.last == LogIndex(0)) return {};
     return backend->write(batch.rows);
@@ -192,7 +193,7 @@ std::optional<std::string> Twins::compare_deeply() {
     storage::WriteBatch rows;
     const base::Status scanned =
         twins_[0]->backend->scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-          rows.puts.push_back({base::Bytes(key), base::Bytes(value)});
+          rows.put(key, value);
           return true;
         });
     if (!scanned.ok() || !copy->write(rows).ok()) return "the checkpoint cannot be copied";
