@@ -49,6 +49,8 @@ class WriteBehind final : public RowSink {
   [[nodiscard]] Batch take();
   /// Bytes sealed and not yet taken; rows that are written again count until they are coalesced.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  /// Bytes put since the last seal. On the writer.
+  [[nodiscard]] std::uint64_t open_bytes() const { return open_.bytes; }
   /// Drops rows put since the last seal; recovery uses it to discard what loading wrote.
   void discard_open() { open_ = {}; }
 

@@ -22,7 +22,6 @@ using consensus::StateLabel;
 namespace {
 
 constexpr base::Nanos kBacklogRetry = std::chrono::milliseconds(5);
-constexpr std::size_t kSealEvery = 64;
 constexpr base::Nanos kFlushRetry = std::chrono::milliseconds(200);
 
 /// What may be better later: the log holds the data until then.
@@ -147,8 +146,7 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
   const std::size_t first = batch.next;
   while (batch.next < batch.deliveries.size() && !must_wait()) {
     SYNOD_RETURN_IF_ERROR(execute(batch.deliveries[batch.next]));
-    // Often enough for the backlog to show, and at the end of the batch.
-    if (++batch.next % kSealEvery == 0) image_->database->seal();
+    ++batch.next;
   }
   image_->database->seal();
   if (options_.observer != nullptr && batch.next > first) {
@@ -163,7 +161,8 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
 }
 
 bool ReplicatedStateMachine::must_wait() const {
-  return image_->persistence->backlog_bytes() > options_.backlog_bytes_max;
+  const std::uint64_t unsealed = image_->database->write_behind().open_bytes();
+  return image_->persistence->backlog_bytes() + unsealed > options_.backlog_bytes_max;
 }
 
 Status ReplicatedStateMachine::execute(const Delivery& delivery) {

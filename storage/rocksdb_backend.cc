@@ -282,8 +282,11 @@ rocksdb::Options make_options(const BackendOptions& limits) {
   options.paranoid_checks = true;
   options.avoid_flush_during_shutdown = false;
   options.max_background_jobs = limits.background_jobs;
-  options.write_buffer_size = limits.write_buffer_bytes / 2;
-  options.max_write_buffer_number = 3;
+  // Small memtables, several of them for one file: a row finds its place in what the processor's
+  // caches hold.
+  options.write_buffer_size = limits.write_buffer_bytes / 8;
+  options.min_write_buffer_number_to_merge = 4;
+  options.max_write_buffer_number = 10;
   // One writer and sorted batches: a row's place in the memtable is next to the one before it.
   options.allow_concurrent_memtable_write = false;
   options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
