@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "core/cold_values.h"
+#include "core/database_options.h"
 #include "core/kv_database.h"
 #include "core/memory_status.h"
 #include "core/recent_writes.h"
@@ -26,17 +27,6 @@
 #include "storage/storage_backend.h"
 
 namespace synod::core {
-
-/// Knobs of this node alone; none can change a result.
-struct DatabaseOptions {
-  base::Nanos snapshot_window = std::chrono::seconds(5);
-  std::uint64_t old_bytes_max = 256U << 20;  ///< Superseded values kept for snapshot reads.
-  /// Bound of what memory_bytes() counts, but for holes in the heap: values leave memory before it
-  /// is reached. 0: all values stay.
-  std::uint64_t memory_bytes_max = 0;
-  /// Smaller values stay: they lie beside their keys, and nothing would come free.
-  std::uint32_t spill_bytes_min = RecordHeap::kBesideMax + 1;
-};
 
 /// The store: a cuckoo table and a B-tree over the same version chains, replicated state beside
 /// them, every change mirrored as rows for the storage backend.
@@ -118,15 +108,14 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// call.
   void housekeep(base::Nanos now);
   /// True while the store is over its bound and comes back below it as persistence catches up:
-  /// kick that, execute nothing meanwhile, call housekeep and ask again. Never true for good while
-  /// the backend takes writes. Drops what it can first, in bounded steps. On the writer.
+  /// seal, kick that, execute nothing, call housekeep and ask again. Drops what it can first. On
+  /// the writer. Ends as soon as the backend takes what is sealed.
   [[nodiscard]] bool must_wait();
   /// Where Persistence puts the backend's snapshots.
   [[nodiscard]] ColdValues& cold_values() { return cold_; }
   /// Any thread, as the next.
   [[nodiscard]] MemoryStatus memory_status() const;
-  /// What memory_bytes() would be at least, with every value that may leave gone. Nothing but
-  /// fewer keys makes it less.
+  /// What remains if every value that may leave has left; only fewer keys make it less.
   [[nodiscard]] std::uint64_t unevictable_bytes() const;
 
   [[nodiscard]] StateHash hash() const;
