@@ -3,12 +3,16 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/text.h"
 #include "core/state/rows.h"
 
 namespace synod::core {
+namespace {
+constexpr Version kNoVersion(INT64_MAX);
+}  // namespace
 
 void ColdValues::add(Version covered, std::shared_ptr<const storage::BackendSnapshot> snapshot) {
   const std::lock_guard lock(mutex_);
@@ -17,9 +21,10 @@ void ColdValues::add(Version covered, std::shared_ptr<const storage::BackendSnap
   covered_.store(covered.value(), std::memory_order_release);
 }
 
-void ColdValues::release_below(Version floor) {
+void ColdValues::release() {
   std::vector<Held> released;  // Their end may take the engine's lock: not under ours.
   const std::lock_guard lock(mutex_);
+  const Version floor = floor_.value();
   while (held_.size() > 1 && held_[1].covered <= floor) {  // CV2
     released.push_back(std::move(held_.front()));
     held_.pop_front();
@@ -31,28 +36,37 @@ std::size_t ColdValues::held() const {
   return held_.size();
 }
 
-std::vector<ColdValues::Held> ColdValues::candidates(const ColdTicket& ticket) const {
+ColdValues::Held ColdValues::newest_in(Version from, Version below) const {
   const std::lock_guard lock(mutex_);
-  std::vector<Held> newest_first;
-  std::for_each(held_.rbegin(), held_.rend(), [&](const Held& held) {
-    if (held.covered >= ticket.version) newest_first.push_back(held);
-  });
-  if (!ticket.superseded) return newest_first;
-  // Those that may lack it come last: a sweep writes a tombstone later than its version says, so
-  // that even they may hold the record.
-  std::stable_partition(newest_first.begin(), newest_first.end(),
-                        [&](const Held& held) { return held.covered < *ticket.superseded; });
-  return newest_first;
+  const auto end = std::lower_bound(
+      held_.begin(), held_.end(), below,
+      [](const Held& held, const Version& version) { return held.covered < version; });
+  if (end == held_.begin() || std::prev(end)->covered < from) return {};
+  return *std::prev(end);
 }
 
 base::Result<std::optional<base::Bytes>> ColdValues::fetch(const KeyRef& ref,
                                                            const ColdTicket& ticket,
                                                            const StateHasher& hasher) const {
+  const Version superseded = ticket.superseded.value_or(kNoVersion);
+  SYNOD_ASSIGN_OR_RETURN(auto found, fetch_in(ref, ticket, hasher, ticket.version, superseded));
+  if (found || !ticket.superseded) return found;
+  // The tombstone of a sweep is written later than its version says: up to there even a snapshot
+  // at or above that version holds the record.
+  return fetch_in(ref, ticket, hasher, superseded, kNoVersion);
+}
+
+/// From the newest snapshot to the oldest: a newer one may hold what superseded the record since.
+base::Result<std::optional<base::Bytes>> ColdValues::fetch_in(const KeyRef& ref,
+                                                              const ColdTicket& ticket,
+                                                              const StateHasher& hasher,
+                                                              Version from, Version below) const {
   const base::Bytes row_key = entry_row_key(ref);
-  for (const Held& held : candidates(ticket)) {
+  for (Held held = newest_in(from, below); held.snapshot != nullptr;
+       held = newest_in(from, held.covered)) {
     SYNOD_ASSIGN_OR_RETURN(const auto stored, held.snapshot->get(row_key));
     if (!stored) continue;
-    SYNOD_ASSIGN_OR_RETURN(const EntryRow row, parse_entry_row_value(*stored));
+    SYNOD_ASSIGN_OR_RETURN(EntryRow row, parse_entry_row_value(*stored));
     if (row.header.version != ticket.version) continue;
     if (row.header.digest != ticket.digest || hasher.digest(row.value) != ticket.digest) {
       return base::Status(base::StatusCode::kCorruption,

@@ -11,22 +11,44 @@ namespace {
 /// Keys a scan passes under one epoch; a longer scan re-enters, so that memory keeps flowing.
 constexpr std::size_t kKeysPerEpoch = 1'000;
 
-/// The newest record at or below `at` (DB1); nullptr if the chain begins above it.
-const Record* record_at(const KeyNode& node, Version at) {
-  const Record* record = node.head.load(std::memory_order_acquire);
-  while (record != nullptr && record->header.version > at) {
-    record = record->older.load(std::memory_order_acquire);
+struct Visible {
+  const Record* record = nullptr;
+  const Record* newer = nullptr;  ///< What superseded it; null if nothing has.
+};
+
+/// The newest record at or below `at` (DB1); null if the chain begins above it.
+Visible record_at(const KeyNode& node, Version at) {
+  Visible found{node.head.load(std::memory_order_acquire), nullptr};
+  while (found.record != nullptr && found.record->version > at) {
+    found.newer = found.record;
+    found.record = found.record->older();
   }
-  return record;
+  return found;
+}
+
+ColdTicket ticket_for(NamespaceId ns, const Visible& found) {
+  ColdTicket ticket;
+  ticket.ns = ns;
+  ticket.version = found.record->version;
+  ticket.digest = found.record->digest;
+  if (found.newer != nullptr) ticket.superseded = found.newer->version;
+  return ticket;
+}
+
+/// Tells the hand that the value is in use. Written once a round, so that readers of one key do
+/// not take its line from each other.
+void mark_read(const Record& record) {
+  if (record.was_read.load(std::memory_order_relaxed)) return;
+  record.was_read.store(true, std::memory_order_relaxed);
 }
 
 /// What a reader at `at` makes of a record.
 ReadKind judge(const Record* record, Version at, const VersionClock& clock) {
   if (record == nullptr || record->is_tombstone()) return ReadKind::kMissing;
-  if (record->header.expiry != TimeMs(0)) {
+  if (record->expiry() != TimeMs(0)) {
     const auto now = clock.clock_at(at);
     if (!now) return ReadKind::kTooOld;
-    if (record->header.expiry <= *now) return ReadKind::kMissing;
+    if (record->expiry() <= *now) return ReadKind::kMissing;
   }
   return record->is_cold ? ReadKind::kCold : ReadKind::kFound;
 }
@@ -47,14 +69,18 @@ PointRead TransactionalKvDatabase::read(std::string_view ns, Space space, base::
   if (!id) {
     result.kind = ReadKind::kUnknownNamespace;
   } else if (const KeyNode* node = points_.find(KeyRef{*id, space, key})) {
-    const Record* record = record_at(*node, at);
-    result.kind = judge(record, at, state_.version_clock());
-    if (result.kind == ReadKind::kFound) {
-      result.value = record->value();
-      result.version = record->header.version;
-      result.expiry = record->header.expiry;
-    } else if (result.kind == ReadKind::kCold) {
-      result.ticket = ColdTicket{*id, record->header.version, record->header.digest, {}};
+    const Visible found = record_at(*node, at);
+    result.kind = judge(found.record, at, state_.version_clock());
+    const bool is_cold = result.kind == ReadKind::kCold;
+    if (is_cold || result.kind == ReadKind::kFound) {
+      result.version = found.record->version;
+      result.expiry = found.record->expiry();
+      if (is_cold) {
+        result.ticket = ticket_for(*id, found);
+      } else {
+        result.value = found.record->value();
+        if (is_bounded()) mark_read(*found.record);
+      }
     }
   }
   // P3: what was read is complete only if the floor did not pass meanwhile.
@@ -66,9 +92,13 @@ PointRead TransactionalKvDatabase::read(std::string_view ns, Space space, base::
   return result;
 }
 
-ReadKind TransactionalKvDatabase::scan(
-    const ScanBounds& bounds, Version at,
-    base::Function<bool(base::BytesView key, base::BytesView value)> row) const {
+ReadKind TransactionalKvDatabase::scan(const ScanBounds& bounds, Version at, RowVisitor row) const {
+  return *scan_from(bounds, at, false, row);
+}
+
+/// Only one that waits can fail.
+base::Result<ReadKind> TransactionalKvDatabase::scan_from(const ScanBounds& bounds, Version at,
+                                                          bool waits, RowVisitor& row) const {
   const auto pin = floor_.pin(at);
   std::optional<NamespaceId> ns;
   {
@@ -77,39 +107,43 @@ ReadKind TransactionalKvDatabase::scan(
   }
   if (!floor_.covers(at)) return ReadKind::kTooOld;
   if (!ns) return ReadKind::kUnknownNamespace;
-  base::Bytes resume(bounds.begin);
-  bool inclusive = bounds.begin_inclusive;
-  for (bool finished = false; !finished;) {
-    const ReadKind end = scan_chunk(bounds, *ns, at, resume, inclusive, finished, row);
-    if (end != ReadKind::kFound) return end;
+  ScanPosition position;
+  position.key.assign(bounds.begin);
+  position.is_inclusive = bounds.begin_inclusive;
+  while (!position.is_finished) {
+    const ReadKind end = scan_chunk(bounds, *ns, at, position, row);
     if (!floor_.covers(at)) return ReadKind::kTooOld;  // P3
+    if (end == ReadKind::kFound) continue;
+    if (end != ReadKind::kCold || !waits) return end;
+    SYNOD_ASSIGN_OR_RETURN(const bool goes_on, deliver_cold(bounds, position, row));
+    if (!goes_on) break;
   }
   return ReadKind::kFound;
 }
 
-ReadKind TransactionalKvDatabase::scan_chunk(
-    const ScanBounds& bounds, NamespaceId ns, Version at, base::Bytes& resume,
-    bool& resume_inclusive, bool& finished,
-    base::Function<bool(base::BytesView, base::BytesView)>& row) const {
+ReadKind TransactionalKvDatabase::scan_chunk(const ScanBounds& bounds, NamespaceId ns, Version at,
+                                             ScanPosition& position, RowVisitor& row) const {
   const auto guard = epochs_.enter();
   std::size_t keys = 0;
   ReadKind end = ReadKind::kFound;
-  finished = true;
-  order_.scan(KeyRef{ns, bounds.space, resume}, resume_inclusive, [&](KeyNode& node) {
+  bool is_finished = true;
+  order_.scan(KeyRef{ns, bounds.space, position.key}, position.is_inclusive, [&](KeyNode& node) {
     if (is_past_end(bounds, ns, node.ref())) return false;
-    const Record* record = record_at(node, at);
-    const ReadKind kind = judge(record, at, state_.version_clock());
-    if (kind == ReadKind::kFound && !row(node.key(), record->value())) return false;
+    const Visible found = record_at(node, at);
+    const ReadKind kind = judge(found.record, at, state_.version_clock());
+    if (kind == ReadKind::kFound && !row(node.key(), found.record->value())) return false;
     if (kind != ReadKind::kFound && kind != ReadKind::kMissing) {
       end = kind;
-      return false;
+      if (kind == ReadKind::kCold) position.ticket = ticket_for(ns, found);
+    } else if (++keys < kKeysPerEpoch) {
+      return true;
     }
-    if (++keys < kKeysPerEpoch) return true;
-    resume.assign(node.key());
-    resume_inclusive = false;
-    finished = false;
+    position.key.assign(node.key());
+    position.is_inclusive = kind == ReadKind::kCold;
+    is_finished = false;
     return false;
   });
+  position.is_finished = is_finished;
   return end;
 }
 

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/function.h"
+#include "base/status.h"
 #include "core/state/replicated_state.h"
 #include "core/table/key_node.h"
 #include "core/types.h"
@@ -33,7 +35,7 @@ struct ColdTicket {
 struct PointRead {
   ReadKind kind = ReadKind::kMissing;
   base::Bytes value;
-  Version version{0};
+  Version version{0};  ///< With kFound and kCold, as the next.
   TimeMs expiry{0};
   ColdTicket ticket;
 };
@@ -47,12 +49,12 @@ struct ScanBounds {
   bool end_inclusive = false;
 };
 
-/// The newest entry of a key as the writer sees it. `value` lives until the key's next write.
+/// The newest entry of a key as the writer sees it, all of it but the value.
 struct LatestEntry {
   bool present = false;  ///< False for a missing key and for a tombstone.
   Version version{0};    ///< Of the entry or the tombstone; 0 if neither is known.
   TimeMs expiry{0};
-  base::BytesView value;
+  std::uint32_t value_size = 0;
 };
 
 /// What KvServiceCore needs of a store: versioned reads for everybody, and for the one writer the
@@ -74,9 +76,31 @@ class KvDatabase {
       const ScanBounds& bounds, Version at,
       base::Function<bool(base::BytesView key, base::BytesView value)> row) const = 0;
 
+  // Reading where the disk may be waited for: the same answers, never kCold. A failed one means
+  // that the disk could not be read (kIoError) or holds something else than was written
+  // (kCorruption). A store that keeps all values needs nothing of its own.
+  [[nodiscard]] virtual base::Result<PointRead> read_waiting(std::string_view ns, Space space,
+                                                             base::BytesView key,
+                                                             Version at) const {
+    return read(ns, space, key, at);
+  }
+  [[nodiscard]] virtual base::Result<ReadKind> scan_waiting(
+      const ScanBounds& bounds, Version at,
+      base::Function<bool(base::BytesView key, base::BytesView value)> row) const {
+    return scan(bounds, at, std::move(row));
+  }
+  /// True if the newest value of the key is not in memory now.
+  [[nodiscard]] virtual bool is_cold(std::string_view /*ns*/, Space /*space*/,
+                                     base::BytesView /*key*/) const {
+    return false;
+  }
+
   // The writer.
   [[nodiscard]] virtual ReplicatedState& state() = 0;
   [[nodiscard]] virtual LatestEntry latest(const KeyRef& ref) const = 0;
+  /// The value of latest(ref), from wherever it is; it lives until the operation is finished.
+  /// REQUIRES: the entry is present.
+  [[nodiscard]] virtual base::BytesView latest_value(const KeyRef& ref) = 0;
   /// True if a key in [begin, end) (`end` empty: to the last) was written above `after`, or its
   /// expiry lies in (after_clock, now].
   [[nodiscard]] virtual bool range_changed(NamespaceId ns, Space space, base::BytesView begin,
@@ -101,7 +125,7 @@ class KvDatabase {
   [[nodiscard]] virtual std::optional<Version> oldest_tombstone() const = 0;
   /// The earliest expiry among present entries; nullopt if none expires.
   [[nodiscard]] virtual std::optional<TimeMs> next_expiry() const = 0;
-  /// Ends the operation at `index`: its rows become one persisted unit, its version visible.
+  /// Ends the operation at `index`: its rows are never persisted in part, its version is visible.
   virtual void finish(LogIndex index) = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/logging.h"
 #include "base/plant.h"
 #include "base/text.h"
 #include "core/execution.h"
@@ -25,10 +26,21 @@ Outcome conflict(ConflictDetail detail, std::string message) {
   return outcome;
 }
 
+std::string too_old(Version at) {
+  return base::concat("Read version ", at.value(), " is older than the history kept");
+}
+
+/// Wrong bytes behind the tables are no answer and no error of this request: the disk broke a
+/// promise.
+std::string unreadable(const base::Status& status) {
+  if (status.code() == base::StatusCode::kCorruption) base::fail_stop("core", status.to_string());
+  return "The value is not in memory and cannot be read: " + status.to_string();
+}
+
 }  // namespace
 
 ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operation) {
-  ReplicatedState& state = database_.state();
+  const ReplicatedState& state = database_.state();
   TimeMs stamp = operation.stamp;
   if (SYNOD_PLANT("clock_from_wall")) {
     const auto wall = base::SystemClock().wall_time();
@@ -37,11 +49,12 @@ ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operat
   Execution execution(operation, std::max(state.clock(), stamp), state.newest_version().next());
   ExecutionResult result;
   result.outcome = run(execution);
-  for (auto& write : execution.staged.all()) {
-    result.effects.keys_touched.push_back(std::move(write.key));
+  if (collects_effects_ && result.outcome.ok()) {
+    for (const auto& write : execution.staged.all()) {
+      result.effects.keys_touched.push_back(
+          {write.key.ns, write.key.space, base::Bytes(write.key.key)});
+    }
   }
-  if (!result.outcome.ok()) result.effects.keys_touched.clear();
-  state.flush_scalars();
   database_.finish(index);
   return result;
 }
@@ -166,11 +179,10 @@ void KvServiceCore::commit(Execution& execution, Outcome& outcome) {
   }
   for (const auto& name : execution.cleared) state.namespaces().clear(name, version);
   for (const auto& write : execution.staged.all()) {
-    const KeyRef ref{write.key.ns, write.key.space, write.key.key};
     if (write.is_delete) {
-      database_.erase(ref, version);
+      database_.erase(write.key, version);
     } else {
-      database_.put(ref, write.value, write.expiry, version);
+      database_.put(write.key, write.value, write.expiry, version);
     }
   }
   state.advance(version, execution.now);
@@ -241,18 +253,26 @@ Version KvServiceCore::read_position(const std::optional<Version>& at) const {
   return *at;
 }
 
-PointReadReply KvServiceCore::read(const PointReadRequest& request, ReadWait /*wait*/) const {
+PointReadReply KvServiceCore::read(const PointReadRequest& request, ReadWait wait) const {
   for (;;) {
     const Version at = read_position(request.at);
-    PointRead found = database_.read(request.ns, request.space, request.key, at);
     PointReadReply reply;
     reply.read_at = at;
-    switch (found.kind) {
+    auto read =
+        wait == ReadWait::kNever
+            ? base::Result<PointRead>(database_.read(request.ns, request.space, request.key, at))
+            : database_.read_waiting(request.ns, request.space, request.key, at);
+    if (!read.ok()) {
+      reply.code = OutcomeCode::kInternal;
+      reply.message = unreadable(read.status());
+      return reply;
+    }
+    switch (read->kind) {
       case ReadKind::kFound:
         reply.found = true;
-        reply.value = std::move(found.value);
-        reply.version = found.version;
-        reply.expiry = found.expiry;
+        reply.value = std::move(read->value);
+        reply.version = read->version;
+        reply.expiry = read->expiry;
         return reply;
       case ReadKind::kMissing:
         return reply;
@@ -263,18 +283,18 @@ PointReadReply KvServiceCore::read(const PointReadRequest& request, ReadWait /*w
         // Current data became old while it was read: read what is current now.
         if (at != request.at) continue;
         reply.code = OutcomeCode::kTooOld;
-        reply.message =
-            base::concat("Read version ", at.value(), " is older than the history kept");
+        reply.message = too_old(at);
         return reply;
       case ReadKind::kCold:
-        reply.code = OutcomeCode::kInternal;
-        reply.message = "Value is not in memory";
+        reply.is_cold = true;
         return reply;
     }
   }
 }
 
-RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWait /*wait*/) const {
+namespace {
+
+ScanBounds bounds_of(const RangeReadRequest& request) {
   ScanBounds bounds;
   bounds.ns = request.ns;
   bounds.space = request.space;
@@ -282,43 +302,91 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWa
   bounds.begin_inclusive = request.begin_inclusive;
   if (request.end) bounds.end = *request.end;
   bounds.end_inclusive = request.end_inclusive;
+  return bounds;
+}
+
+}  // namespace
+
+base::Result<ReadKind> KvServiceCore::scan_into(const RangeReadRequest& request, ReadWait wait,
+                                                RangeReadReply& reply) const {
+  std::uint64_t skip = request.skip;
+  std::uint64_t bytes = 0;
+  const auto row = [&](base::BytesView key, base::BytesView value) {
+    if (skip > 0) {
+      --skip;
+      return true;
+    }
+    bytes += key.size() + value.size() + request.row_overhead_bytes;
+    const bool limited = request.limit > 0 && reply.rows.size() >= request.limit;
+    // One row always fits, so that a reader makes progress whatever its size.
+    if (limited || (bytes > request.bytes_max && !reply.rows.empty())) {
+      reply.has_more = true;
+      return false;
+    }
+    reply.rows.emplace_back(key, value);
+    return true;
+  };
+  const ScanBounds bounds = bounds_of(request);
+  if (wait == ReadWait::kForDisk) return database_.scan_waiting(bounds, reply.read_at, row);
+  return database_.scan(bounds, reply.read_at, row);
+}
+
+RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWait wait) const {
   for (;;) {
     RangeReadReply reply;
     reply.read_at = read_position(request.at);
-    std::uint64_t skip = request.skip;
-    std::uint64_t bytes = 0;
-    const ReadKind end =
-        database_.scan(bounds, reply.read_at, [&](base::BytesView key, base::BytesView value) {
-          if (skip > 0) {
-            --skip;
-            return true;
-          }
-          bytes += key.size() + value.size() + request.row_overhead_bytes;
-          const bool limited = request.limit > 0 && reply.rows.size() >= request.limit;
-          // One row always fits, so that a reader makes progress whatever its size.
-          if (limited || (bytes > request.bytes_max && !reply.rows.empty())) {
-            reply.has_more = true;
-            return false;
-          }
-          reply.rows.emplace_back(key, value);
-          return true;
-        });
-    if (end == ReadKind::kTooOld && reply.read_at != request.at) continue;
-    if (end == ReadKind::kTooOld) {
-      reply.code = OutcomeCode::kTooOld;
-      reply.message =
-          base::concat("Read version ", reply.read_at.value(), " is older than the history kept");
-      reply.rows.clear();
-      reply.has_more = false;
-    } else if (end == ReadKind::kCold) {
+    const auto end = scan_into(request, wait, reply);
+    if (end.ok() && *end == ReadKind::kTooOld && reply.read_at != request.at) continue;
+    if (end.ok() && *end == ReadKind::kFound) return reply;
+    reply.rows.clear();
+    reply.has_more = false;
+    if (!end.ok()) {
       reply.code = OutcomeCode::kInternal;
-      reply.message = "Value is not in memory";
-      reply.rows.clear();
-      reply.has_more = false;
-    } else if (end == ReadKind::kUnknownNamespace && request.namespace_must_exist) {
+      reply.message = unreadable(end.status());
+    } else if (*end == ReadKind::kTooOld) {
+      reply.code = OutcomeCode::kTooOld;
+      reply.message = too_old(reply.read_at);
+    } else if (*end == ReadKind::kCold) {
+      reply.is_cold = true;
+    } else if (*end == ReadKind::kUnknownNamespace && request.namespace_must_exist) {
       reply.code = OutcomeCode::kUnknownNamespace;
     }
     return reply;
+  }
+}
+
+namespace {
+
+/// Kinds whose result holds bytes of the value that was there.
+bool needs_old_value(const Step& step) {
+  switch (step.kind) {
+    case StepKind::kIncrement:
+    case StepKind::kAppend:
+    case StepKind::kExpire:
+    case StepKind::kPersist:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool KvServiceCore::needs_disk(const KvOperation& operation) const {
+  return std::any_of(operation.steps.begin(), operation.steps.end(), [&](const Step& step) {
+    return needs_old_value(step) && database_.is_cold(step.ns, Space(step.space), step.key);
+  });
+}
+
+void KvServiceCore::fetch_for(const KvOperation& operation) const {
+  for (const auto& step : operation.steps) {
+    if (!needs_old_value(step) || !database_.is_cold(step.ns, Space(step.space), step.key)) {
+      continue;
+    }
+    // The database keeps what it read; what it could not read is tried again by the writer.
+    const auto read =
+        database_.read_waiting(step.ns, Space(step.space), step.key, database_.visible_version());
+    if (!read.ok()) base::log_warning("core", unreadable(read.status()));
   }
 }
 

@@ -10,8 +10,9 @@
 namespace synod::core {
 
 Persistence::Persistence(base::Dispatcher& dispatcher, WriteBehind& rows,
-                         storage::StorageBackend& backend, const PersistenceOptions& options)
-    : dispatcher_(dispatcher), rows_(rows), backend_(backend), options_(options) {}
+                         storage::StorageBackend& backend, const PersistenceOptions& options,
+                         ColdValues* cold)
+    : dispatcher_(dispatcher), rows_(rows), backend_(backend), options_(options), cold_(cold) {}
 
 Persistence::~Persistence() = default;
 
@@ -46,14 +47,47 @@ void Persistence::run() {
   follow_up();
 }
 
-/// Sets the timer for what is left: the retry of a refused batch, or the look at what is durable.
+/// Sets the timers for what is left: the retry of a refused batch, the look at what is durable,
+/// the next snapshot.
 void Persistence::follow_up() {
+  serve_cold_values(false);
   if (is_paused()) {
     if (phase_.exchange(Phase::kDue) == Phase::kDue) return;
     retry_timer_ = dispatcher_.run_after(options_.retry_after, [this] { run(); });
   } else if (!polling_ && durable_.load() < written_.load()) {
     polling_ = true;
     poll_timer_ = dispatcher_.run_after(options_.poll_every, [this] { poll(); });
+  }
+}
+
+/// Takes the snapshot that is due, lets go of those nobody needs, and comes back for the rest.
+void Persistence::serve_cold_values(bool at_once) {
+  if (cold_ == nullptr || !cold_->is_wanted()) return;
+  dispatcher_.cancel(snapshot_timer_);
+  const base::Nanos now = dispatcher_.clock().boot_time();
+  const base::Nanos wait =
+      cold_->is_hurried() ? options_.snapshot_hurried : options_.snapshot_every;
+  if (wants_snapshot() && (at_once || now - snapshot_at_ >= wait)) {
+    snapshot_at_ = now;
+    take_snapshot();
+  }
+  cold_->release();
+  if (stopped_ || (!wants_snapshot() && cold_->held() <= 1)) return;
+  const base::Nanos due = std::max(wait - (now - snapshot_at_), options_.snapshot_hurried);
+  snapshot_timer_ = dispatcher_.run_after(due, [this] { serve_cold_values(false); });
+}
+
+void Persistence::take_snapshot() {
+  auto snapshot = backend_.snapshot();
+  if (snapshot.ok()) {
+    cold_->add(written_version_, std::move(*snapshot));
+  } else if (snapshot.status().code() == base::StatusCode::kUnsupported) {
+    base::log_warning("persistence", "values stay in memory: " + snapshot.status().to_string());
+    cold_->give_up();
+  } else if (snapshot.status().code() == base::StatusCode::kCorruption) {
+    base::fail_stop("persistence", snapshot.status().to_string());
+  } else {
+    base::log_warning("persistence", "no snapshot: " + snapshot.status().to_string());
   }
 }
 
@@ -76,6 +110,7 @@ base::Status Persistence::write_pending() {
     if (was_paused) base::log_info("persistence", "the backend accepts writes again");
     SYNOD_ASSERT(retry_.last.value() >= written_.load(), "PE1");
     written_.store(retry_.last.value());
+    written_version_ = retry_.version;
     retry_ = {};
     retry_bytes_.store(0);
   }
@@ -112,6 +147,7 @@ void Persistence::poll() {
 
 base::Status Persistence::drain_now(bool flush) {
   SYNOD_RETURN_IF_ERROR(write_pending());
+  if (cold_ != nullptr && cold_->is_hurried()) serve_cold_values(true);
   if (!flush) return {};
   const base::Status flushed = backend_.flush();
   if (flushed.code() == base::StatusCode::kCorruption) {
@@ -139,6 +175,7 @@ void Persistence::stop() {
   dispatcher_.cancel(linger_timer_);
   dispatcher_.cancel(retry_timer_);
   dispatcher_.cancel(poll_timer_);
+  dispatcher_.cancel(snapshot_timer_);
 }
 
 }  // namespace synod::core

@@ -9,6 +9,7 @@
 #include "base/dispatcher.h"
 #include "base/function.h"
 #include "base/status.h"
+#include "core/cold_values.h"
 #include "core/types.h"
 #include "core/write_behind.h"
 #include "storage/storage_backend.h"
@@ -23,6 +24,10 @@ struct PersistenceOptions {
   /// holds the data.
   base::Nanos linger = std::chrono::milliseconds(50);
   std::uint64_t linger_bytes = 4U << 20U;
+  /// A snapshot of the backend for values that leave memory, at most so often; and while the writer
+  /// waits for one.
+  base::Nanos snapshot_every = std::chrono::milliseconds(250);
+  base::Nanos snapshot_hurried = std::chrono::milliseconds(50);
 };
 
 /// Writes the tables' rows to the storage backend behind them.
@@ -32,6 +37,9 @@ struct PersistenceOptions {
 /// Invariants
 ///   PE1  written_index() and durable_index() never decrease, and durable <= written.
 ///   PE2  Batches reach the backend whole and in order; a refused one is retried before the next.
+///   PE3  A snapshot is taken between two batches and covers the version of the last one, so that
+///        it holds all of that and nothing later. Within snapshot_every of a written batch there is
+///        a snapshot that covers it.
 ///
 /// Threads: `kick`, `request_flush` and the indexes from any thread; `drain_now` and `on_durable`
 /// before the dispatcher runs tasks, or on it.
@@ -39,15 +47,17 @@ struct PersistenceOptions {
 /// caller sees the backlog grow and closes admission. kCorruption is fail-stop.
 class Persistence {
  public:
+  /// `cold`: gets the snapshots it wants; it may be null.
   Persistence(base::Dispatcher& dispatcher, WriteBehind& rows, storage::StorageBackend& backend,
-              const PersistenceOptions& options);
+              const PersistenceOptions& options, ColdValues* cold = nullptr);
   ~Persistence();
 
   /// There may be something to write: it is written within `linger`.
   void kick();
   /// Makes everything sealed so far durable, then calls `done` on the dispatcher.
   void request_flush(base::Function<void(base::Status)> done);
-  /// Writes what is sealed and, if asked, makes it durable, before it returns.
+  /// Writes what is sealed and, if asked, makes it durable, before it returns. If the writer waits
+  /// for values to leave, there is a snapshot as well.
   [[nodiscard]] base::Status drain_now(bool flush);
   /// `progress` runs on the dispatcher whenever durable_index() rose.
   void on_durable(base::Function<void(LogIndex)> progress) { progress_ = std::move(progress); }
@@ -74,11 +84,17 @@ class Persistence {
   void follow_up();
   void learn_durable();
   void poll();
+  [[nodiscard]] bool wants_snapshot() const {
+    return cold_ != nullptr && cold_->is_wanted() && written_version_ > cold_->covered();
+  }
+  void serve_cold_values(bool at_once);
+  void take_snapshot();
 
   base::Dispatcher& dispatcher_;
   WriteBehind& rows_;
   storage::StorageBackend& backend_;
   const PersistenceOptions options_;
+  ColdValues* const cold_;
   base::Function<void(LogIndex)> progress_;
 
   std::atomic<Phase> phase_{Phase::kIdle};
@@ -94,6 +110,9 @@ class Persistence {
   base::TimerId linger_timer_;
   base::TimerId retry_timer_;
   base::TimerId poll_timer_;
+  base::TimerId snapshot_timer_;
+  Version written_version_{0};
+  base::Nanos snapshot_at_{0};  ///< When the last one was tried.
 };
 
 }  // namespace synod::core

@@ -19,7 +19,7 @@ constexpr std::uint32_t kStampsMax = 1U << 16;
 /// A key as the next step sees it: what earlier steps staged, else what is stored and not expired.
 struct Current {
   bool present = false;
-  base::BytesView value;
+  std::size_t value_size = 0;
   TimeMs expiry{0};
   Version version{0};
 };
@@ -28,12 +28,19 @@ Current look_up(const KvDatabase& database, const KeyRef& ref, const StagedWrite
                 TimeMs now, Version version) {
   if (const auto* write = staged.find(ref)) {
     if (write->is_delete) return {};
-    return Current{true, write->value, write->expiry, version};
+    return Current{true, write->value.size(), write->expiry, version};
   }
   const LatestEntry entry = database.latest(ref);
   const bool expired = entry.expiry != TimeMs(0) && entry.expiry <= now;
   if (!entry.present || expired) return {};
-  return Current{true, entry.value, entry.expiry, entry.version};
+  return Current{true, entry.value_size, entry.expiry, entry.version};
+}
+
+/// The value of what look_up found present; it may have to come from the disk, so it is asked for
+/// only where its bytes are used. Lives until the key is staged or the operation ends.
+base::BytesView value_of(KvDatabase& database, const KeyRef& ref, const StagedWrites& staged) {
+  if (const auto* write = staged.find(ref)) return write->value;
+  return database.latest_value(ref);
 }
 
 Outcome invalid(std::string message) {
@@ -199,12 +206,13 @@ Outcome KvServiceCore::run_stamped(const Step& step, Execution& execution, Names
   if (step.ttl_ms != 0 && !expiry_after(execution.now, step.ttl_ms, expiry)) {
     return invalid("ttl_ms is out of range");
   }
-  const KeyRef ref{ns, Space(step.space), stamps_key ? buffer : step.key};
   StepResult& result = execution.results.back();
   result.generated = buffer;
+  const base::BytesView stamped = execution.staged.keep(std::move(buffer));
+  const KeyRef ref{ns, Space(step.space), stamps_key ? stamped : base::BytesView(step.key)};
   result.existed =
       look_up(database_, ref, execution.staged, execution.now, execution.version).present;
-  execution.staged.put(ref, stamps_key ? step.value : buffer, expiry);
+  execution.staged.put(ref, stamps_key ? base::BytesView(step.value) : stamped, expiry);
   return {};
 }
 
@@ -212,7 +220,7 @@ Outcome KvServiceCore::run_increment(const Step& step, Execution& execution, Nam
   const KeyRef ref{ns, Space(step.space), step.key};
   const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   std::int64_t number = 0;
-  if (old.present && !parse_integer(old.value, number)) {
+  if (old.present && !parse_integer(value_of(database_, ref, execution.staged), number)) {
     return invalid("The value is not a decimal integer in range");
   }
   if (__builtin_add_overflow(number, step.number, &number)) {
@@ -221,7 +229,7 @@ Outcome KvServiceCore::run_increment(const Step& step, Execution& execution, Nam
   StepResult& result = execution.results.back();
   result.existed = old.present;
   result.number = number;
-  execution.staged.put(ref, std::to_string(number), old.expiry);
+  execution.staged.put(ref, execution.staged.keep(std::to_string(number)), old.expiry);
   return {};
 }
 
@@ -229,18 +237,18 @@ Outcome KvServiceCore::run_append(const Step& step, Execution& execution, Namesp
   const KeyRef ref{ns, Space(step.space), step.key};
   const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   const std::uint64_t bytes_max = database_.state().policy().value_bytes_max;
-  if (old.value.size() + step.value.size() > bytes_max) {
+  if (old.value_size + step.value.size() > bytes_max) {
     return refused(OutcomeCode::kLimitExceeded,
                    base::concat("The value would exceed value_bytes_max = ", bytes_max));
   }
   base::Bytes value;
-  value.reserve(old.value.size() + step.value.size());
-  value += old.value;
+  value.reserve(old.value_size + step.value.size());
+  if (old.present) value += value_of(database_, ref, execution.staged);
   value += step.value;
   StepResult& result = execution.results.back();
   result.existed = old.present;
   result.number = static_cast<std::int64_t>(value.size());
-  execution.staged.put(ref, std::move(value), old.expiry);
+  execution.staged.put(ref, execution.staged.keep(std::move(value)), old.expiry);
   return {};
 }
 
@@ -252,7 +260,9 @@ Outcome KvServiceCore::run_expiry(const Step& step, Execution& execution, Namesp
   const KeyRef ref{ns, Space(step.space), step.key};
   const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   execution.results.back().existed = old.present;
-  if (old.present) execution.staged.put(ref, base::Bytes(old.value), expiry);
+  if (old.present) {
+    execution.staged.put(ref, value_of(database_, ref, execution.staged), expiry);
+  }
   return {};
 }
 
@@ -273,10 +283,10 @@ Outcome KvServiceCore::run_clear_range(const Step& step, Execution& execution,
                                 " keys; clear it in parts"));
   }
   std::size_t removed = 0;
-  for (const auto& key : keys) {
-    const auto* staged = execution.staged.find(KeyRef{ns, space, key});
-    if (staged == nullptr) ++removed;
-    if (staged == nullptr) execution.staged.erase(KeyRef{ns, space, key});
+  for (auto& key : keys) {
+    if (execution.staged.find(KeyRef{ns, space, key}) != nullptr) continue;
+    ++removed;
+    execution.staged.erase(KeyRef{ns, space, execution.staged.keep(std::move(key))});
   }
   removed += execution.staged.erase_range(ns, space, step.key, step.end_key);
   StepResult& result = execution.results.back();

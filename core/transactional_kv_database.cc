@@ -11,31 +11,38 @@
 namespace synod::core {
 namespace {
 
-std::uint64_t record_cost(const Record& record) { return record.value_size + sizeof(Record); }
+std::uint64_t record_cost(const Record& record) {
+  return (record.is_cold ? 0 : record.value_size) + sizeof(Record);
+}
 
-void destroy_record(void* record) { Record::destroy(static_cast<Record*>(record)); }
-void destroy_node(void* node) { KeyNode::destroy(static_cast<KeyNode*>(node)); }
+/// Steps of one call of housekeep, of each kind.
+constexpr std::size_t kStepsMax = 4'096;
+/// Nodes the hand passes after an operation and in one call of housekeep: microseconds, and less
+/// than half a millisecond.
+constexpr std::size_t kNodesPerOperation = 64;
+constexpr std::size_t kNodesPerHousekeeping = 2'048;
+/// With a memory bound, history takes at most one part in so many of it.
+constexpr std::uint64_t kHistoryShare = 8;
+
+/// So many bytes of fetched values wait for the writer at most.
+constexpr std::uint64_t kWarmBytesMax = 4U << 20U;
+
 void destroy_view(void* view) { delete static_cast<const NamespaceView*>(view); }
 
 }  // namespace
 
 TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
     : options_(options),
+      heap_(epochs_),
       points_(base::random_sip_key(), epochs_),
       order_(epochs_),
-      state_(write_behind_) {
+      state_(write_behind_),
+      cold_(options.memory_bytes_max != 0, floor_),
+      warm_(kWarmBytesMax) {
   publish_namespaces();
 }
 
 TransactionalKvDatabase::~TransactionalKvDatabase() {
-  points_.for_each([](KeyNode& node) {
-    for (Record* record = node.head.load(std::memory_order_relaxed); record != nullptr;) {
-      Record* older = record->older.load(std::memory_order_relaxed);
-      Record::destroy(record);
-      record = older;
-    }
-    KeyNode::destroy(&node);
-  });
   delete namespaces_.load(std::memory_order_relaxed);
 }
 
@@ -44,11 +51,11 @@ LatestEntry TransactionalKvDatabase::latest(const KeyRef& ref) const {
   if (node == nullptr) return {};
   const Record& record = *node->head.load(std::memory_order_relaxed);
   LatestEntry entry;
-  entry.version = record.header.version;
+  entry.version = record.version;
   entry.present = !record.is_tombstone();
   if (entry.present) {
-    entry.expiry = record.header.expiry;
-    entry.value = record.value();
+    entry.expiry = record.expiry();
+    entry.value_size = record.value_size;
   }
   return entry;
 }
@@ -71,10 +78,11 @@ bool TransactionalKvDatabase::range_changed(NamespaceId ns, Space space, base::B
       complete = false;
       return false;
     }
-    const RecordHeader& header = node.head.load(std::memory_order_relaxed)->header;
-    const bool expired = header.type != RecordType::kTombstone && header.expiry != TimeMs(0) &&
-                         header.expiry > after_clock && header.expiry <= now;
-    changed = header.version > after || expired;
+    const Record& record = *node.head.load(std::memory_order_relaxed);
+    const TimeMs expiry = record.expiry();
+    const bool expired =
+        !record.is_tombstone() && expiry != TimeMs(0) && expiry > after_clock && expiry <= now;
+    changed = record.version > after || expired;
     return !changed;
   });
   if (changed || complete) return changed;
@@ -89,10 +97,11 @@ void TransactionalKvDatabase::visit_present(NamespaceId ns, Space space, base::B
                                             base::BytesView end, TimeMs now,
                                             base::Function<bool(base::BytesView key)> key) const {
   order_.scan(KeyRef{ns, space, begin}, true, [&](KeyNode& node) {
-    if (node.ns != ns || node.space != space || (!end.empty() && node.key() >= end)) return false;
-    const RecordHeader& header = node.head.load(std::memory_order_relaxed)->header;
-    const bool expired = header.expiry != TimeMs(0) && header.expiry <= now;
-    if (header.type == RecordType::kTombstone || expired) return true;
+    if (node.ns() != ns || node.space() != space || (!end.empty() && node.key() >= end))
+      return false;
+    const Record& record = *node.head.load(std::memory_order_relaxed);
+    const TimeMs expiry = record.expiry();
+    if (record.is_tombstone() || (expiry != TimeMs(0) && expiry <= now)) return true;
     return key(node.key());
   });
 }
@@ -116,67 +125,70 @@ void TransactionalKvDatabase::erase(const KeyRef& ref, Version version) {
 
 void TransactionalKvDatabase::write(const KeyRef& ref, const RecordHeader& header,
                                     base::BytesView value, Version applied) {
-  Record* record = Record::create(header, value);
-  if (KeyNode* node = points_.find(ref)) {
-    write_node(*node, record, applied);
-  } else {
-    node = KeyNode::create(ref);
-    node->head.store(record, std::memory_order_relaxed);
-    order_.insert(node);
-    points_.insert(node);  // DB3
-    count(*node, *record);
-    recent_.add(applied, header.version, *node);
-    if (record->is_tombstone()) bury(*node, header.version);
-  }
-}
-
-void TransactionalKvDatabase::write_node(KeyNode& node, Record* record, Version applied) {
-  Record* old = node.head.load(std::memory_order_relaxed);
-  SYNOD_ASSERT(old->header.version < record->header.version, "a chain is newest first");
-  uncount(node, *old);
-  record->older.store(old, std::memory_order_relaxed);
-  node.head.store(record, std::memory_order_release);
-  const std::uint64_t bytes = record_cost(*old);
-  superseded_.push_back({applied, record, bytes});
-  old_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  count(node, *record);
-  recent_.add(applied, record->header.version, node);
-  if (record->is_tombstone()) bury(node, record->header.version);
-}
-
-void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
-  base::Bytes row_key = entry_row_key(node.ref());
-  if (record.is_tombstone()) {
-    // At or below the floor a tombstone is no longer part of replicated state.
-    if (record.header.version <= state_.conflict_floor()) {
-      write_behind_.erase_row(std::move(row_key));
-      return;
-    }
-    tombstones_.emplace(record.header.version, &node);
-    tombstone_bytes_ += tombstone_cost(node);
-  } else {
-    if (record.header.expiry != TimeMs(0)) expiries_.emplace(record.header.expiry, &node);
-    keys_.fetch_add(1, std::memory_order_relaxed);
-    live_bytes_.fetch_add(node.key_size + record.value_size, std::memory_order_relaxed);
-  }
-  entries_hash_.add(state_.hasher().entry(node.ref(), record.header));
-  if (SYNOD_PLANT("tombstone_not_persisted") && record.is_tombstone()) {
-    write_behind_.erase_row(std::move(row_key));
+  if (KeyNode* known = points_.find(ref)) {
+    write_node(*known, header, value, applied);
     return;
   }
-  write_behind_.put_row(std::move(row_key), entry_row_value(record.header, record.value()));
+  KeyNode& node = *heap_.create_node(ref, header, value);
+  order_.insert(&node);
+  points_.insert(&node);  // DB3
+  const Record& record = *node.head.load(std::memory_order_relaxed);
+  count(node, record);
+  recent_.add(applied, header.version, node);
+  if (record.is_tombstone()) bury(node, header.version);
+}
+
+void TransactionalKvDatabase::write_node(KeyNode& node, const RecordHeader& header,
+                                         base::BytesView value, Version applied) {
+  const Record& old = *node.head.load(std::memory_order_relaxed);
+  SYNOD_ASSERT(old.version < header.version, "a chain is newest first");
+  uncount(node, old);
+  Record* record = heap_.supersede(node, header, value);
+  const std::uint64_t bytes = record_cost(old);
+  superseded_.push_back({applied, &node, record, bytes});
+  old_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  count(node, *record);
+  recent_.add(applied, header.version, node);
+  if (record->is_tombstone()) bury(node, header.version);
+}
+
+/// The record is the newest of its key: in the sums, and on its way to the backend.
+void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
+  tally(node, record);
+  const bool is_forgotten = record.is_tombstone() && (SYNOD_PLANT("tombstone_not_persisted") ||
+                                                      is_below_floor(record.version));
+  if (is_forgotten) {
+    write_behind_.erase_entry(node.ref());
+  } else {
+    write_behind_.put_entry(node.ref(), record.header(), record.value());
+  }
+}
+
+void TransactionalKvDatabase::tally(KeyNode& node, const Record& record) {
+  if (record.is_tombstone()) {
+    if (is_below_floor(record.version)) return;
+    tombstones_.emplace(record.version, &node);
+    tombstone_bytes_ += tombstone_cost(node);
+  } else {
+    if (record.expiry() != TimeMs(0)) expiries_.emplace(record.expiry(), &node);
+    keys_.fetch_add(1, std::memory_order_relaxed);
+    live_bytes_.fetch_add(node.key_size() + record.value_size, std::memory_order_relaxed);
+    count_value(record);
+  }
+  entries_hash_.add(state_.hasher().entry(node.ref(), record.header()));
 }
 
 void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
   if (record.is_tombstone()) {
-    if (tombstones_.erase({record.header.version, &node}) == 0) return;
+    if (tombstones_.erase({record.version, &node}) == 0) return;
     tombstone_bytes_ -= tombstone_cost(node);
   } else {
-    if (record.header.expiry != TimeMs(0)) expiries_.erase({record.header.expiry, &node});
+    if (record.expiry() != TimeMs(0)) expiries_.erase({record.expiry(), &node});
     keys_.fetch_sub(1, std::memory_order_relaxed);
-    live_bytes_.fetch_sub(node.key_size + record.value_size, std::memory_order_relaxed);
+    live_bytes_.fetch_sub(node.key_size() + record.value_size, std::memory_order_relaxed);
+    uncount_value(record);
   }
-  entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header));
+  entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header()));
 }
 
 /// Queues the node for removal if its tombstone is already forgotten.
@@ -192,7 +204,7 @@ std::size_t TransactionalKvDatabase::sweep_expired(TimeMs clock, std::size_t key
     RecordHeader header;
     header.version = state_.version_clock().first_version_at(expiry);
     header.type = RecordType::kTombstone;
-    write_node(*node, Record::create(header, {}), applying());
+    write_node(*node, header, {}, applying());
     ++swept;
   }
   return swept;
@@ -207,19 +219,19 @@ std::size_t TransactionalKvDatabase::sweep_namespace(NamespaceId ns, Version ver
   }
   std::vector<KeyNode*> nodes;
   order_.scan(KeyRef{ns, swept_space_, swept_key_}, true, [&](KeyNode& node) {
-    if (node.ns != ns || nodes.size() == keys_max) return false;
+    if (node.ns() != ns || nodes.size() == keys_max) return false;
     if (!node.head.load(std::memory_order_relaxed)->is_tombstone()) nodes.push_back(&node);
     return true;
   });
   if (!nodes.empty()) {
-    swept_space_ = nodes.back()->space;
+    swept_space_ = nodes.back()->space();
     swept_key_.assign(nodes.back()->key());
   }
   for (KeyNode* node : nodes) {
     RecordHeader header;
     header.version = version;
     header.type = RecordType::kTombstone;
-    write_node(*node, Record::create(header, {}), applying());
+    write_node(*node, header, {}, applying());
   }
   return nodes.size();
 }
@@ -231,8 +243,8 @@ std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor, std
     KeyNode& node = *tombstones_.begin()->second;
     const Record& record = *node.head.load(std::memory_order_relaxed);
     uncount(node, record);
-    write_behind_.erase_row(entry_row_key(node.ref()));
-    bury(node, record.header.version);
+    write_behind_.erase_entry(node.ref());
+    bury(node, record.version);
     ++dropped;
   }
   return dropped;
@@ -248,13 +260,6 @@ std::optional<TimeMs> TransactionalKvDatabase::next_expiry() const {
   return expiries_.begin()->first;
 }
 
-std::uint64_t TransactionalKvDatabase::memory_bytes() const {
-  constexpr std::uint64_t kPerNode =
-      sizeof(KeyNode) + sizeof(Record) + 2 * sizeof(std::max_align_t);
-  return points_.memory_bytes() + order_.memory_bytes() + points_.size() * kPerNode + live_bytes() +
-         old_bytes_.load(std::memory_order_relaxed) + write_behind_.bytes();
-}
-
 StateHash TransactionalKvDatabase::hash() const {
   StateHash sum = entries_hash_;
   sum.add(state_.hash());
@@ -263,15 +268,24 @@ StateHash TransactionalKvDatabase::hash() const {
 
 void TransactionalKvDatabase::finish(LogIndex index) {
   applied_index_ = index;
-  write_behind_.put_row(base::Bytes(1, kAppliedRow), applied_row_value({index, hash()}));
-  write_behind_.seal(index, state_.newest_version());
   if (state_.namespaces().view_changed()) publish_namespaces();
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
+  if (!is_bounded()) return;
+  fetched_.clear();
+  make_room(kNodesPerOperation);
+}
+
+void TransactionalKvDatabase::seal() {
+  if (sealed_index_ == applied_index_) return;
+  state_.flush_scalars();
+  write_behind_.put_row({&kAppliedRow, 1}, applied_row_value({applied_index_, hash()}));
+  write_behind_.seal(applied_index_, state_.newest_version());
+  sealed_index_ = applied_index_;
 }
 
 void TransactionalKvDatabase::put_label(base::Bytes label) {
   label_ = std::move(label);
-  write_behind_.put_row(base::Bytes(1, kLabelRow), label_);
+  write_behind_.put_row({&kLabelRow, 1}, label_);
 }
 
 void TransactionalKvDatabase::publish_namespaces() {
@@ -281,26 +295,39 @@ void TransactionalKvDatabase::publish_namespaces() {
 }
 
 void TransactionalKvDatabase::housekeep(base::Nanos now) {
-  constexpr std::size_t kStepsMax = 4'096;
   const Version visible = visible_version();
   floor_.sample(visible, now);
-  Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
-                            std::min(state_.conflict_floor(), visible));
-  if (old_bytes_.load() > options_.old_bytes_max) {
-    // Over the budget: give up history up to where half of it is free again.
-    std::uint64_t excess = old_bytes_.load() - options_.old_bytes_max / 2;
-    std::size_t looked_at = 0;
-    for (const auto& entry : superseded_) {
-      if (++looked_at > kStepsMax) break;
-      wanted = std::max(wanted, std::min(entry.at, visible));
-      if (entry.bytes >= excess) break;
-      excess -= entry.bytes;
-    }
-  }
-  floor_.raise(wanted, now);
+  const Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
+                                  std::min(state_.conflict_floor(), visible));
+  floor_.raise(history_wanted(wanted), now);
   cut_chains(kStepsMax);
   remove_dead(kStepsMax);
+  if (is_bounded()) {
+    take_warm_values();
+    make_room(kNodesPerHousekeeping);
+  }
   epochs_.collect();
+  leaving_bytes_.store(0, std::memory_order_relaxed);
+}
+
+/// Where the floor should be, given where time wants it: over the budget history is given up to
+/// where half of it is free again, and over the memory bound as fast as one call may.
+Version TransactionalKvDatabase::history_wanted(Version wanted) const {
+  std::uint64_t budget = options_.old_bytes_max;
+  if (is_bounded()) budget = std::min(budget, options_.memory_bytes_max / kHistoryShare);
+  const std::uint64_t old_bytes = old_bytes_.load(std::memory_order_relaxed);
+  const bool is_over = is_bounded() && used_bytes() > options_.memory_bytes_max;
+  if (old_bytes <= budget && !is_over) return wanted;
+  std::uint64_t excess = is_over ? UINT64_MAX : old_bytes - budget / 2;
+  const Version visible = visible_version();
+  std::size_t looked_at = 0;
+  for (const auto& entry : superseded_) {
+    if (++looked_at > kStepsMax) break;
+    wanted = std::max(wanted, std::min(entry.at, visible));
+    if (entry.bytes >= excess) break;
+    excess -= entry.bytes;
+  }
+  return wanted;
 }
 
 void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
@@ -308,17 +335,10 @@ void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
   for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
     if (superseded_.front().at > floor) return;
     old_bytes_.fetch_sub(superseded_.front().bytes, std::memory_order_relaxed);
-    cut_behind(*superseded_.front().by);  // In order: what is behind it has waited before.
+    // In order: what is behind it has waited before.
+    heap_.cut_behind(*superseded_.front().by);
+    heap_.settle(*superseded_.front().node);
     superseded_.pop_front();
-  }
-}
-
-void TransactionalKvDatabase::cut_behind(Record& keep) {
-  Record* drop = keep.older.exchange(nullptr, std::memory_order_acq_rel);
-  while (drop != nullptr) {
-    Record* older = drop->older.load(std::memory_order_relaxed);
-    epochs_.retire(drop, destroy_record);
-    drop = older;
   }
 }
 
@@ -330,13 +350,11 @@ void TransactionalKvDatabase::remove_dead(std::size_t steps_max) {
     // Chains first: an entry of this node that still waits there would outlive the node.
     if (!superseded_.empty() && superseded_.front().at <= dead.at) return;
     dead_.pop_front();
-    Record* head = dead.node->head.load(std::memory_order_relaxed);
-    if (!head->is_tombstone() || head->header.version != dead.tombstone) continue;
-    cut_behind(*head);
+    const Record* head = dead.node->head.load(std::memory_order_relaxed);
+    if (!head->is_tombstone() || head->version != dead.tombstone) continue;
     points_.erase(dead.node);
     order_.erase(dead.node);
-    epochs_.retire(head, destroy_record);
-    epochs_.retire(dead.node, destroy_node);
+    heap_.retire_node(*dead.node);
   }
 }
 

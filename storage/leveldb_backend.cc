@@ -49,6 +49,33 @@ class DebugLogger final : public leveldb::Logger {
   }
 };
 
+Result<std::optional<Bytes>> get_with(leveldb::DB& db, const leveldb::ReadOptions& options,
+                                      BytesView key) {
+  Bytes value;
+  const leveldb::Status status = db.Get(options, to_slice(key), &value);
+  if (status.IsNotFound()) return std::optional<Bytes>();
+  if (!status.ok()) return from_leveldb(status);
+  return std::optional<Bytes>(std::move(value));
+}
+
+class LeveldbSnapshot final : public BackendSnapshot {
+ public:
+  explicit LeveldbSnapshot(leveldb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {}
+  ~LeveldbSnapshot() override { db_.ReleaseSnapshot(snapshot_); }
+  LeveldbSnapshot(const LeveldbSnapshot&) = delete;
+  LeveldbSnapshot& operator=(const LeveldbSnapshot&) = delete;
+
+  [[nodiscard]] Result<std::optional<Bytes>> get(BytesView key) const override {
+    leveldb::ReadOptions options;
+    options.snapshot = snapshot_;
+    return get_with(db_, options, key);
+  }
+
+ private:
+  leveldb::DB& db_;
+  const leveldb::Snapshot* const snapshot_;
+};
+
 /// See StorageBackend. LevelDB's write-ahead log cannot be turned off, so each batch is one synced
 /// record of it.
 ///
@@ -78,7 +105,7 @@ class LeveldbBackend final : public StorageBackend {
 
   Status write(const WriteBatch& batch) override {
     leveldb::WriteBatch rows;
-    for (const WriteBatch::Put& put : batch.puts) {
+    for (const WriteBatch::Put& put : batch.puts()) {
       if (put.value) {
         rows.Put(to_slice(put.key), to_slice(*put.value));
       } else {
@@ -89,11 +116,11 @@ class LeveldbBackend final : public StorageBackend {
   }
 
   Result<std::optional<Bytes>> get(BytesView key) const override {
-    Bytes value;
-    const leveldb::Status status = db_->Get(leveldb::ReadOptions(), to_slice(key), &value);
-    if (status.IsNotFound()) return std::optional<Bytes>();
-    if (!status.ok()) return from_leveldb(status);
-    return std::optional<Bytes>(std::move(value));
+    return get_with(*db_, leveldb::ReadOptions(), key);
+  }
+
+  Result<std::shared_ptr<const BackendSnapshot>> snapshot() const override {
+    return std::shared_ptr<const BackendSnapshot>(std::make_shared<LeveldbSnapshot>(*db_));
   }
 
   /// Nothing becomes visible before it is synced, and open syncs what it replays.
@@ -132,10 +159,10 @@ class LeveldbBackend final : public StorageBackend {
     WriteBatch batch;
     Status failure;
     SYNOD_RETURN_IF_ERROR(scan({}, {}, [&](BytesView key, BytesView value) {
-      batch.puts.push_back({Bytes(key), Bytes(value)});
-      if (batch.bytes() >= kCopyBatchBytes || batch.puts.size() >= kCopyRowsMax) {
+      batch.put(key, value);
+      if (batch.bytes() >= kCopyBatchBytes || batch.puts().size() >= kCopyRowsMax) {
         failure = copy.write(batch);
-        batch.puts.clear();
+        batch = {};
       }
       return failure.ok();
     }));

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "storage/row_history.h"
 #include "storage/storage_backend.h"
 
 namespace synod::storage {
@@ -25,11 +26,13 @@ class MemoryBackend final : public StorageBackend {
  public:
   Status write(const WriteBatch& batch) override {
     const std::unique_lock lock(mutex_);
-    for (const WriteBatch::Put& put : batch.puts) {
-      erase(put.key);
+    for (const WriteBatch::Put& put : batch.puts()) {
+      Bytes key(put.key);
+      history_.changing(key, rows_);
+      erase(key);
       if (!put.value) continue;
       bytes_ += put.key.size() + put.value->size() + kRowOverhead;
-      rows_.emplace(put.key, *put.value);
+      rows_.emplace(std::move(key), *put.value);
     }
     return Status();
   }
@@ -58,6 +61,12 @@ class MemoryBackend final : public StorageBackend {
     }
   }
 
+  Result<std::shared_ptr<const BackendSnapshot>> snapshot() const override {
+    const std::unique_lock lock(mutex_);
+    return std::shared_ptr<const BackendSnapshot>(
+        std::make_shared<Snapshot>(*this, history_.take()));
+  }
+
   Status flush() override { return Status(); }
   Status compact() override { return Status(); }
   Status checkpoint(const std::string&) override {
@@ -70,6 +79,20 @@ class MemoryBackend final : public StorageBackend {
   std::string name() const override { return "memory"; }
 
  private:
+  class Snapshot final : public BackendSnapshot {
+   public:
+    Snapshot(const MemoryBackend& backend, std::shared_ptr<const RowHistory::Layer> layer)
+        : backend_(backend), layer_(std::move(layer)) {}
+    Result<std::optional<Bytes>> get(BytesView key) const override {
+      const std::shared_lock lock(backend_.mutex_);
+      return RowHistory::find(*layer_, backend_.rows_, key);
+    }
+
+   private:
+    const MemoryBackend& backend_;
+    const std::shared_ptr<const RowHistory::Layer> layer_;
+  };
+
   void erase(const Bytes& key) {
     const auto found = rows_.find(key);
     if (found == rows_.end()) return;
@@ -88,7 +111,8 @@ class MemoryBackend final : public StorageBackend {
   }
 
   mutable std::shared_mutex mutex_;
-  std::map<Bytes, Bytes, std::less<>> rows_;
+  RowHistory::Rows rows_;
+  mutable RowHistory history_;
   std::uint64_t bytes_ = 0;
 };
 

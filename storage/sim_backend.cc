@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/sim_backend.h"
 
-#include <map>
 #include <utility>
 
 #include "base/crc32c.h"
+#include "storage/row_history.h"
 
 namespace synod::storage {
 namespace {
@@ -45,11 +45,12 @@ class SimBackend final : public StorageBackend {
   }
 
   Status write(const WriteBatch& batch) override {
-    for (const auto& put : batch.puts) {
+    for (const auto& put : batch.puts()) {
+      history_.changing(Bytes(put.key), rows_);
       if (put.value) {
-        rows_[put.key] = *put.value;
+        rows_[Bytes(put.key)] = *put.value;
       } else {
-        rows_.erase(put.key);
+        rows_.erase(Bytes(put.key));
       }
     }
     if (++writes_ % flush_every_ != 0) return {};
@@ -70,6 +71,11 @@ class SimBackend final : public StorageBackend {
       if (!row(it->first, it->second)) break;
     }
     return {};
+  }
+
+  Result<std::shared_ptr<const BackendSnapshot>> snapshot() const override {
+    return std::shared_ptr<const BackendSnapshot>(
+        std::make_shared<Snapshot>(*this, history_.take()));
   }
 
   Status flush() override {
@@ -112,7 +118,20 @@ class SimBackend final : public StorageBackend {
   std::string name() const override { return "simulated"; }
 
  private:
-  using Rows = std::map<Bytes, Bytes, std::less<>>;
+  using Rows = RowHistory::Rows;
+
+  class Snapshot final : public BackendSnapshot {
+   public:
+    Snapshot(const SimBackend& backend, std::shared_ptr<const RowHistory::Layer> layer)
+        : backend_(backend), layer_(std::move(layer)) {}
+    Result<std::optional<Bytes>> get(BytesView key) const override {
+      return RowHistory::find(*layer_, backend_.rows_, key);
+    }
+
+   private:
+    const SimBackend& backend_;
+    const std::shared_ptr<const RowHistory::Layer> layer_;
+  };
 
   static Result<std::optional<Bytes>> find(const Rows& rows, BytesView key) {
     const auto found = rows.find(key);
@@ -125,6 +144,7 @@ class SimBackend final : public StorageBackend {
   const std::uint64_t flush_every_;
   Rows rows_;
   Rows durable_;
+  mutable RowHistory history_;
   std::uint64_t writes_ = 0;
 };
 

@@ -33,6 +33,9 @@ class MeasuredBackend final : public StorageBackend {
               base::Function<bool(BytesView key, BytesView value)> row) const override {
     return backend_->scan(begin, end, std::move(row));
   }
+  base::Result<std::shared_ptr<const storage::BackendSnapshot>> snapshot() const override {
+    return backend_->snapshot();
+  }
   Status flush() override { return backend_->flush(); }
   Status compact() override { return backend_->compact(); }
   void interrupt() override { backend_->interrupt(); }

@@ -76,8 +76,11 @@ class ModelDatabase final : public KvDatabase {
     entry.version = event.version;
     entry.present = event.present;
     entry.expiry = event.expiry;
-    entry.value = event.value;
+    entry.value_size = static_cast<std::uint32_t>(event.value.size());
     return entry;
+  }
+  [[nodiscard]] base::BytesView latest_value(const KeyRef& ref) override {
+    return keys_.find(Key{ref.ns, ref.space, base::Bytes(ref.key)})->second.back().value;
   }
 
   [[nodiscard]] bool range_changed(NamespaceId ns, Space space, base::BytesView begin,
@@ -138,8 +141,8 @@ class ModelDatabase final : public KvDatabase {
  private:
   class NoRows final : public RowSink {
    public:
-    void put_row(base::Bytes /*key*/, base::Bytes /*value*/) override {}
-    void erase_row(base::Bytes /*key*/) override {}
+    void put_row(base::BytesView /*key*/, base::BytesView /*value*/) override {}
+    void erase_row(base::BytesView /*key*/) override {}
   };
 
   static bool inside(const Key& key, NamespaceId ns, Space space, base::BytesView begin,

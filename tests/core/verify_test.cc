@@ -96,14 +96,14 @@ TEST(Verify, FindsRowsThatNobodyWrote) {
 TEST(Verify, FindsAChangedValueInMemory) {
   Store store;
   fill(store);
-  const LatestEntry entry = store.database().latest({NamespaceId(1), kUserSpace, "b"});
-  ASSERT_EQ(entry.value, "yy");
+  const base::BytesView value = store.database().latest_value({NamespaceId(1), kUserSpace, "b"});
+  ASSERT_EQ(value, "yy");
   // A flipped bit in memory, as failing hardware makes it.
-  const_cast<char&>(entry.value[0]) ^= 1;
+  const_cast<char&>(value[0]) ^= 1;
   const base::Status status = store.database().verify_tables();
   EXPECT_EQ(status.code(), base::StatusCode::kCorruption);
   EXPECT_NE(status.to_string().find("key b"), std::string::npos) << status.to_string();
-  const_cast<char&>(entry.value[0]) ^= 1;
+  const_cast<char&>(value[0]) ^= 1;
   EXPECT_TRUE(store.database().verify_tables().ok());
 }
 
