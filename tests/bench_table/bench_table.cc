@@ -44,7 +44,9 @@ double nanoseconds_each(std::size_t count, Work&& work) {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
   work();
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
-  return (static_cast<double>(b.tv_sec - a.tv_sec) * 1e9 + static_cast<double>(b.tv_nsec - a.tv_nsec)) / static_cast<double>(count);
+  return (static_cast<double>(b.tv_sec - a.tv_sec) * 1e9 +
+          static_cast<double>(b.tv_nsec - a.tv_nsec)) /
+         static_cast<double>(count);
 }
 
 void report(const char* what, double ours, double rival) {
