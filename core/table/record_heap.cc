@@ -111,6 +111,16 @@ bool RecordHeap::settle(KeyNode& node) {
   return true;
 }
 
+void RecordHeap::prefetch(const KeyNode& node, const Record& record) {
+  constexpr std::size_t kLine = 64;
+  const auto* of_node = reinterpret_cast<const char*>(&node);
+  const auto* of_record = reinterpret_cast<const char*>(&record);
+  for (std::size_t line = 0; line < 3 * kLine; line += kLine) {
+    __builtin_prefetch(of_node + line);
+    __builtin_prefetch(of_record + line);
+  }
+}
+
 void RecordHeap::retire(Record* record) {
   epochs_.retire(record, record->has(Record::kInNode) ? destroy_record_beside : destroy_record);
 }

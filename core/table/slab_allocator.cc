@@ -88,13 +88,13 @@ std::size_t SlabAllocator::class_of(std::size_t bytes) {
   // Eight steps for each doubling: the three bits behind the leading one choose.
   const std::size_t last = bytes - 1;
   const auto log = static_cast<std::size_t>(std::bit_width(last)) - 1;
-  return kLinearMax / 8 + (log - 7) * 8 + ((last >> (log - 3)) & 7);
+  return kLinearMax / 8 + (log - 8) * 8 + ((last >> (log - 3)) & 7);
 }
 
 std::size_t SlabAllocator::class_bytes(std::size_t index) {
   if (index < kLinearMax / 8) return (index + 1) * 8;
   const std::size_t beyond = index - kLinearMax / 8;
-  return (8 + beyond % 8 + 1) << (beyond / 8 + 4);
+  return (8 + beyond % 8 + 1) << (beyond / 8 + 5);
 }
 
 SlabAllocator::Chunk* SlabAllocator::chunk_of(const void* inside) {

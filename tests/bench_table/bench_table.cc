@@ -4,6 +4,7 @@
 //   bench_table [keys] [rounds]     ratios, for random and for numbered keys
 //   bench_table --growth [keys]     the longest pauses while the tables grow from nothing
 //   bench_table --readers [keys]    readers beside a writer of 50,000 updates a second
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,13 +22,18 @@ constexpr std::size_t kScanKeys = 100;
 
 struct Marks {
   Ratio insertion{"new key into both", 1.5};
-  Ratio point{"point read", 2.5};
-  Ratio batch{"point reads in 16s", 4.0};
-  Ratio scan{"scan of 100, per key", 1.5};
+  Ratio point{"point read, grown", 2.5};
+  Ratio batch{"reads in 16s, grown", 4.0};
+  Ratio scan{"scan of 100, grown, per key", 1.5};
+  Ratio loaded_point{"point read, loaded", 2.5};
+  Ratio loaded_batch{"reads in 16s, loaded", 4.0};
+  Ratio loaded_scan{"scan of 100, loaded, per key", 1.5};
   Ratio update{"update of an existing key", 1.3};
 
   void print() {
-    for (Ratio* ratio : {&insertion, &point, &batch, &scan, &update}) ratio->print();
+    for (Ratio* ratio :
+         {&insertion, &point, &batch, &scan, &loaded_point, &loaded_batch, &loaded_scan, &update})
+      ratio->print();
   }
 };
 
@@ -43,34 +49,61 @@ void print_memory(const Tables& tables, std::size_t keys, std::size_t key_bytes)
               cuckoo, tree, reserved - payload, cuckoo + tree + reserved - payload);
 }
 
-void measure_reads(const Tables& tables, Rivals& rivals, const std::vector<std::string>& keys,
-                   std::uint64_t seed, Marks& marks) {
-  const std::vector<std::string> queries = make_queries(keys, keys.size() / 16 * 16, seed);
+struct ReadTimes {
+  double point = 0;
+  double batch = 0;
+  double scan = 0;
+};
+
+ReadTimes measure_reads(const Tables& tables, const std::vector<std::string>& queries) {
+  ReadTimes times;
   std::string out;
   std::size_t found = 0;
-  const double rival = thread_nanoseconds_each(queries.size(), [&] {
-    for (const std::string& query : queries) found += rivals.read(query, out) ? 1 : 0;
-  });
-  const double ours = thread_nanoseconds_each(queries.size(), [&] {
+  times.point = thread_nanoseconds_each(queries.size(), [&] {
     for (const std::string& query : queries) found += tables.read(query, out) ? 1 : 0;
   });
-  const double batched = thread_nanoseconds_each(queries.size(), [&] {
+  times.batch = thread_nanoseconds_each(queries.size(), [&] {
     for (std::size_t i = 0; i < queries.size(); i += Tables::kBatch) {
       found += tables.read_batch(std::span(queries).subspan(i, Tables::kBatch), out);
     }
   });
-  marks.point.add(ours, rival);
-  marks.batch.add(batched, rival);
-  const std::size_t scans = queries.size() / kScanKeys;
   std::size_t seen = 0;
-  const double rival_scan = thread_nanoseconds_each(scans * kScanKeys, [&] {
-    for (std::size_t i = 0; i < scans; ++i) seen += rivals.scan(queries[i], kScanKeys, out);
+  const std::size_t scans = queries.size() / kScanKeys;
+  times.scan = thread_nanoseconds_each(scans * kScanKeys, [&] {
+    for (std::size_t i = 0; i < scans; ++i) seen += tables.scan(queries[i], kScanKeys, out);
   });
-  const double our_scan = thread_nanoseconds_each(scans * kScanKeys, [&] {
-    for (std::size_t i = 0; i < scans; ++i) seen -= tables.scan(queries[i], kScanKeys, out);
+  if (found != 2 * queries.size() || seen == 0) std::printf("  a key was not found\n");
+  return times;
+}
+
+ReadTimes measure_reads(Rivals& rivals, const std::vector<std::string>& queries) {
+  ReadTimes times;
+  std::string out;
+  std::size_t found = 0;
+  times.point = thread_nanoseconds_each(queries.size(), [&] {
+    for (const std::string& query : queries) found += rivals.read(query, out) ? 1 : 0;
   });
-  marks.scan.add(our_scan, rival_scan);
-  if (found != 3 * queries.size() || seen != 0) std::printf("  a key was not found\n");
+  times.batch = times.point;
+  const std::size_t scans = queries.size() / kScanKeys;
+  times.scan = thread_nanoseconds_each(scans * kScanKeys, [&] {
+    for (std::size_t i = 0; i < scans; ++i) found += rivals.scan(queries[i], kScanKeys, out);
+  });
+  if (found < queries.size()) std::printf("  a key was not found\n");
+  return times;
+}
+
+/// `loaded` holds the same keys as `grown`.
+void measure_reads(const Tables& grown, const Tables& loaded, Rivals& rivals,
+                   const std::vector<std::string>& queries, Marks& marks) {
+  const ReadTimes rival = measure_reads(rivals, queries);
+  const ReadTimes ours = measure_reads(grown, queries);
+  marks.point.add(ours.point, rival.point);
+  marks.batch.add(ours.batch, rival.batch);
+  marks.scan.add(ours.scan, rival.scan);
+  const ReadTimes huge = measure_reads(loaded, queries);
+  marks.loaded_point.add(huge.point, rival.point);
+  marks.loaded_batch.add(huge.batch, rival.batch);
+  marks.loaded_scan.add(huge.scan, rival.scan);
 }
 
 void measure_updates(Tables& tables, Rivals& rivals, const std::vector<std::string>& keys,
@@ -90,6 +123,8 @@ void measure_updates(Tables& tables, Rivals& rivals, const std::vector<std::stri
 void ratios(std::size_t count, int rounds) {
   for (const bool numbered : {false, true}) {
     const std::vector<std::string> keys = make_keys(count, numbered);
+    std::vector<std::string> sorted = keys;
+    std::sort(sorted.begin(), sorted.end());
     const std::string value(kValueBytes, 'v');
     std::printf("%zu %s keys, %zu-byte values\n", count, numbered ? "numbered" : "random",
                 kValueBytes);
@@ -105,7 +140,9 @@ void ratios(std::size_t count, int rounds) {
       });
       marks.insertion.add(ours, rival);
       const auto seed = static_cast<std::uint64_t>(round) + 2;
-      measure_reads(tables, rivals, keys, seed, marks);
+      Tables loaded;
+      loaded.load(sorted, value);
+      measure_reads(tables, loaded, rivals, make_queries(keys, count / 16 * 16, seed), marks);
       measure_updates(tables, rivals, keys, seed, marks);
       if (round == 0) print_memory(tables, count, keys.front().size());
     }

@@ -59,6 +59,18 @@ class Tables {
   explicit Tables(std::size_t initial_capacity = 1'024)
       : table_(kSipKey, epochs_, initial_capacity) {}
 
+  /// Writer. As a start loads: in huge pages where granted. REQUIRES: empty; the keys are sorted.
+  void load(const std::vector<std::string>& keys, const std::string& value) {
+    std::vector<core::KeyNode*> nodes;
+    nodes.reserve(keys.size());
+    heap_.slabs().set_eager(true);
+    for (const std::string& key : keys) {
+      nodes.push_back(heap_.create_node(ref_of(key), next_header(), value));
+    }
+    heap_.slabs().set_eager(false);
+    tree_.build(nodes);
+    table_.build(nodes);
+  }
   /// Writer.
   void insert(const std::string& key, const std::string& value) {
     core::KeyNode* node = heap_.create_node(ref_of(key), next_header(), value);
@@ -129,6 +141,10 @@ class Tables {
     return header;
   }
   void cut_oldest() {
+    constexpr std::size_t kAhead = 8;
+    if (superseded_.size() > kAhead) {
+      core::RecordHeap::prefetch(*superseded_[kAhead].first, *superseded_[kAhead].second);
+    }
     const auto [node, by] = superseded_.front();
     heap_.cut_behind(*by);
     heap_.settle(*node);
