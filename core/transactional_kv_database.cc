@@ -180,10 +180,11 @@ void TransactionalKvDatabase::tally(KeyNode& node, const Record& record) {
 
 void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
   if (record.is_tombstone()) {
-    if (tombstones_.erase({record.version, &node}) == 0) return;
+    if (tombstones_.erase(TombstoneIndex::value_type(record.version, &node)) == 0) return;
     tombstone_bytes_ -= tombstone_cost(node);
   } else {
-    if (record.expiry() != TimeMs(0)) expiries_.erase({record.expiry(), &node});
+    if (record.expiry() != TimeMs(0))
+      expiries_.erase(ExpiryIndex::value_type(record.expiry(), &node));
     keys_.fetch_sub(1, std::memory_order_relaxed);
     live_bytes_.fetch_sub(node.key_size() + record.value_size, std::memory_order_relaxed);
     uncount_value(record);
@@ -331,9 +332,13 @@ Version TransactionalKvDatabase::history_wanted(Version wanted) const {
 }
 
 void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
+  constexpr std::size_t kAhead = 8;
   const Version floor = floor_.value();
   for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
     if (superseded_.front().at > floor) return;
+    if (superseded_.size() > kAhead) {
+      RecordHeap::prefetch(*superseded_[kAhead].node, *superseded_[kAhead].by);
+    }
     old_bytes_.fetch_sub(superseded_.front().bytes, std::memory_order_relaxed);
     // In order: what is behind it has waited before.
     heap_.cut_behind(*superseded_.front().by);

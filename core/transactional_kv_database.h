@@ -6,11 +6,11 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/ordered_set.h"
 #include "core/cold_values.h"
 #include "core/database_options.h"
 #include "core/kv_database.h"
@@ -141,7 +141,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// Orders nodes by key, so that equal times and versions have one order on every replica.
   template <class Rank>
   struct ByRankThenKey {
-    using is_transparent = void;  // NOLINT(readability-identifier-naming): asked for by std::set
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): asked for by the set
     bool operator()(const std::pair<Rank, KeyNode*>& a, const std::pair<Rank, KeyNode*>& b) const {
       if (a.first != b.first) return a.first < b.first;
       return a.second->ref() < b.second->ref();
@@ -149,8 +149,8 @@ class TransactionalKvDatabase final : public KvDatabase {
     bool operator()(const Rank& a, const std::pair<Rank, KeyNode*>& b) const { return a < b.first; }
     bool operator()(const std::pair<Rank, KeyNode*>& a, const Rank& b) const { return a.first < b; }
   };
-  using ExpiryIndex = std::set<std::pair<TimeMs, KeyNode*>, ByRankThenKey<TimeMs>>;
-  using TombstoneIndex = std::set<std::pair<Version, KeyNode*>, ByRankThenKey<Version>>;
+  using ExpiryIndex = base::OrderedSet<std::pair<TimeMs, KeyNode*>, ByRankThenKey<TimeMs>>;
+  using TombstoneIndex = base::OrderedSet<std::pair<Version, KeyNode*>, ByRankThenKey<Version>>;
   /// The record `by` took another's place at `at`: once no reader is older than that, the other
   /// goes. It is there still when its turn comes, for only later entries let go of it.
   struct Superseded {

@@ -63,11 +63,11 @@ base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, Recount& 
     recount.sum.add(state_.hasher().entry(node.ref(), head.header()));
     if (head.expiry() != TimeMs(0)) {
       ++recount.expiries;
-      if (!expiries_.contains({head.expiry(), key})) {
+      if (!expiries_.contains(ExpiryIndex::value_type(head.expiry(), key))) {
         return differs(base::concat("the expiry of ", name_of(node.ref()), " is not indexed"));
       }
     }
-  } else if (tombstones_.contains({head.version, key})) {
+  } else if (tombstones_.contains(TombstoneIndex::value_type(head.version, key))) {
     ++recount.tombstones;
     recount.tombstone_bytes += tombstone_cost(node);
     recount.sum.add(state_.hasher().entry(node.ref(), head.header()));

@@ -110,8 +110,10 @@ bool RecordHeap::settle(KeyNode& node) {
   Record* const head = node.head.load(std::memory_order_relaxed);
   if (head == nullptr || head->has(Record::kInNode) || head->older() != nullptr) return false;
   const std::size_t bytes = bytes_apart(*head);
+  const bool may_be_beside = head->is_cold || head->value_size <= kBesideMax;
   Record* moved = nullptr;
-  if (node.has_room() && room_of(node).has(Record::kVacant) && bytes <= room_bytes(node)) {
+  if (may_be_beside && node.has_room() && room_of(node).has(Record::kVacant) &&
+      bytes <= room_bytes(node)) {
     moved = copy_to(node.room(), *head);
     moved->parts |= Record::kInNode;
   } else if (slabs_.is_worth_leaving(head, head->bytes())) {
@@ -121,6 +123,16 @@ bool RecordHeap::settle(KeyNode& node) {
   }
   replace_head(node, moved);
   return true;
+}
+
+void RecordHeap::prefetch(const KeyNode& node, const Record& record) {
+  constexpr std::size_t kLine = 64;
+  const auto* of_node = reinterpret_cast<const char*>(&node);
+  const auto* of_record = reinterpret_cast<const char*>(&record);
+  for (std::size_t line = 0; line < 3 * kLine; line += kLine) {
+    __builtin_prefetch(of_node + line);
+    __builtin_prefetch(of_record + line);
+  }
 }
 
 void RecordHeap::retire(Record* record) {

@@ -10,18 +10,23 @@
 #include "core/table/slab_memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define SYNOD_POISON(start, bytes) ASAN_POISON_MEMORY_REGION(start, bytes)
-#define SYNOD_UNPOISON(start, bytes) ASAN_UNPOISON_MEMORY_REGION(start, bytes)
-#else
-#define SYNOD_POISON(start, bytes) static_cast<void>(start)
-#define SYNOD_UNPOISON(start, bytes) static_cast<void>(start)
+extern "C" void __asan_poison_memory_region(const volatile void* start, std::size_t bytes);
+extern "C" void __asan_unpoison_memory_region(const volatile void* start, std::size_t bytes);
 #endif
 
 namespace synod::core {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
+
+// A sanitizer is told of slots nobody has, as malloc tells it of what was freed.
+#if defined(__SANITIZE_ADDRESS__)
+void forbid(const void* start, std::size_t bytes) { __asan_poison_memory_region(start, bytes); }
+void allow(const void* start, std::size_t bytes) { __asan_unpoison_memory_region(start, bytes); }
+#else
+void forbid(const void* /*start*/, std::size_t /*bytes*/) {}
+void allow(const void* /*start*/, std::size_t /*bytes*/) {}
+#endif
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -64,7 +69,7 @@ SlabAllocator::~SlabAllocator() {
   const auto free_all = [](Chunk* chunk) {
     while (chunk != nullptr) {
       Chunk* next = chunk->next;
-      SYNOD_UNPOISON(chunk, kChunkBytes);
+      allow(chunk, kChunkBytes);
       unmap(chunk, kChunkBytes);
       chunk = next;
     }
@@ -83,13 +88,13 @@ std::size_t SlabAllocator::class_of(std::size_t bytes) {
   // Eight steps for each doubling: the three bits behind the leading one choose.
   const std::size_t last = bytes - 1;
   const auto log = static_cast<std::size_t>(std::bit_width(last)) - 1;
-  return kLinearMax / 8 + (log - 7) * 8 + ((last >> (log - 3)) & 7);
+  return kLinearMax / 8 + (log - 8) * 8 + ((last >> (log - 3)) & 7);
 }
 
 std::size_t SlabAllocator::class_bytes(std::size_t index) {
   if (index < kLinearMax / 8) return (index + 1) * 8;
   const std::size_t beyond = index - kLinearMax / 8;
-  return (8 + beyond % 8 + 1) << (beyond / 8 + 4);
+  return (8 + beyond % 8 + 1) << (beyond / 8 + 5);
 }
 
 SlabAllocator::Chunk* SlabAllocator::chunk_of(const void* inside) {
@@ -141,12 +146,12 @@ void* SlabAllocator::allocate(std::size_t bytes) {
   count_in_use(chunk.slot_bytes);
   if (chunk.free != nullptr) {
     void* slot = chunk.free;
-    SYNOD_UNPOISON(slot, chunk.slot_bytes);
+    allow(slot, chunk.slot_bytes);
     std::memcpy(&chunk.free, slot, sizeof chunk.free);
     return slot;
   }
   std::byte* slot = chunk.slot(chunk.fresh++);
-  SYNOD_UNPOISON(slot, chunk.slot_bytes);
+  allow(slot, chunk.slot_bytes);
   touch_up_to(chunk, static_cast<std::size_t>(slot + chunk.slot_bytes -
                                               reinterpret_cast<std::byte*>(&chunk)));
   return slot;
@@ -193,7 +198,7 @@ SlabAllocator::Chunk* SlabAllocator::fresh_chunk(std::size_t index) {
   chunk->touched = touched;
   chunk->is_huge = is_huge;
   touch_up_to(*chunk, sizeof(Chunk));
-  SYNOD_POISON(chunk + 1, kChunkBytes - sizeof(Chunk));
+  forbid(chunk + 1, kChunkBytes - sizeof(Chunk));
   ++classes_[index].chunks;
   return chunk;
 }
@@ -214,7 +219,7 @@ void SlabAllocator::release_slot(Chunk* chunk, void* slot) {
   chunk->free = slot;
   --chunk->used;
   count_in_use(-static_cast<std::ptrdiff_t>(chunk->slot_bytes));
-  SYNOD_POISON(slot, chunk->slot_bytes);
+  forbid(slot, chunk->slot_bytes);
   if (chunk == classes_[chunk->size_class].current) return;
   if (!was_full && chunk->used != 0 && bin_of(*chunk) == chunk->bin) return;
   unlink(chunk);
@@ -227,7 +232,7 @@ void SlabAllocator::release_slot(Chunk* chunk, void* slot) {
 
 void SlabAllocator::give_back(Chunk* chunk) {
   --classes_[chunk->size_class].chunks;
-  SYNOD_UNPOISON(chunk, kChunkBytes);
+  allow(chunk, kChunkBytes);
   if (spare_ == nullptr) {
     chunk->next = nullptr;
     spare_ = chunk;

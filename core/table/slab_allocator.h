@@ -67,9 +67,9 @@ class SlabAllocator {
   struct Large;
   /// Chunks with free slots by how full they are: at least three quarters, half, a quarter, less.
   static constexpr std::size_t kBins = 4;
-  /// Steps of 8 bytes up to 128, then eight steps for each doubling.
-  static constexpr std::size_t kLinearMax = 128;
-  static constexpr std::size_t kClasses = kLinearMax / 8 + 9 * 8;
+  /// Steps of 8 bytes up to 256, then eight steps for each doubling.
+  static constexpr std::size_t kLinearMax = 256;
+  static constexpr std::size_t kClasses = kLinearMax / 8 + 8 * 8;
 
   struct SizeClass {
     Chunk* current = nullptr;  ///< In no bin.

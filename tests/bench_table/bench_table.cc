@@ -1,258 +1,174 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ratios of our two tables to libcuckoo and absl::btree_map, in one run on one machine.
-// SipHash-1-3 on both sides, values copied out, queries laid out in the order they are asked.
-//   bench_table [keys]            ratios, for random and for numbered keys
-//   bench_table --growth [keys]   the longest insertions while the tables grow from nothing
-#include <absl/container/btree_map.h>
-
+// Ratios of our two tables to libcuckoo and absl::btree_map, in one run on one machine, by the time
+// a thread was running, over interleaved rounds: median (least - greatest).
+//   bench_table [keys] [rounds]     ratios, for random and for numbered keys
+//   bench_table --growth [keys]     the longest pauses while the tables grow from nothing
+//   bench_table --readers [keys]    readers beside a writer of 50,000 updates a second
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
-#include <libcuckoo/cuckoohash_map.hh>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
-#include "base/random.h"
-#include "base/siphash.h"
-#include "core/table/btree.h"
-#include "core/table/cuckoo_table.h"
-#include "core/table/epoch.h"
-#include "core/table/record_heap.h"
+#include "tests/bench_table/concurrent.h"
+#include "tests/bench_table/measure.h"
+#include "tests/bench_table/subjects.h"
 
-namespace synod::core {
+namespace synod::bench {
 namespace {
 
-constexpr base::SipKey kSipKey{11, 22};
-constexpr std::size_t kValueBytes = 100;
 constexpr std::size_t kScanKeys = 100;
 
-struct SipHasher {
-  std::size_t operator()(const std::string& key) const { return base::siphash13(kSipKey, key); }
+struct Marks {
+  Ratio insertion{"new key into both", 1.5};
+  Ratio point{"point read, grown", 2.5};
+  Ratio batch{"reads in 16s, grown", 4.0};
+  Ratio scan{"scan of 100, grown, per key", 1.5};
+  Ratio loaded_point{"point read, loaded", 2.5};
+  Ratio loaded_batch{"reads in 16s, loaded", 4.0};
+  Ratio loaded_scan{"scan of 100, loaded, per key", 1.5};
+  Ratio update{"update of an existing key", 1.3};
+
+  void print() {
+    for (Ratio* ratio :
+         {&insertion, &point, &batch, &scan, &loaded_point, &loaded_batch, &loaded_scan, &update})
+      ratio->print();
+  }
 };
-using PointRival = libcuckoo::cuckoohash_map<std::string, std::string, SipHasher>;
-using OrderRival = absl::btree_map<std::string, std::string>;
 
-template <class Work>
-double nanoseconds_each(std::size_t count, Work&& work) {
-  timespec a{};
-  timespec b{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
-  work();
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
-  return (static_cast<double>(b.tv_sec - a.tv_sec) * 1e9 + static_cast<double>(b.tv_nsec - a.tv_nsec)) / static_cast<double>(count);
+void print_memory(const Tables& tables, std::size_t keys, std::size_t key_bytes) {
+  const auto each = [keys](std::size_t bytes) {
+    return static_cast<double>(bytes) / static_cast<double>(keys);
+  };
+  const double payload = static_cast<double>(key_bytes + kValueBytes);
+  const double reserved = each(tables.heap().bytes_reserved());
+  const double cuckoo = each(tables.table().memory_bytes());
+  const double tree = each(tables.tree().memory_bytes());
+  std::printf("  overhead per key: cuckoo %.1f + B-tree %.1f + node and record %.1f = %.1f bytes\n",
+              cuckoo, tree, reserved - payload, cuckoo + tree + reserved - payload);
 }
 
-void report(const char* what, double ours, double rival) {
-  std::printf("  %-26s ours %8.1f ns  rival %8.1f ns  ratio %.2f\n", what, ours, rival,
-              rival / ours);
-}
+struct ReadTimes {
+  double point = 0;
+  double batch = 0;
+  double scan = 0;
+};
 
-std::vector<std::string> make_keys(std::size_t count, bool numbered) {
-  base::Random random(1);
-  std::vector<std::string> keys(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    char text[32];
-    std::snprintf(text, sizeof text, numbered ? "key:%012llu" : "%016llx",
-                  static_cast<unsigned long long>(numbered ? i : random.next()));
-    keys[i] = text;
-  }
-  for (std::size_t i = count - 1; i > 0; --i) std::swap(keys[i], keys[random.below(i + 1)]);
-  return keys;
-}
-
-KeyRef ref_of(const std::string& key) { return {NamespaceId(1), Space(0), key}; }
-
-class Bench {
- public:
-  explicit Bench(std::vector<std::string> keys) : keys_(std::move(keys)) {}
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  void insertion() {
-    if (std::getenv("EAGER")) heap_.slabs().set_eager(true);
-    const std::string value(kValueBytes, 'v');
-    const double rival = nanoseconds_each(keys_.size(), [&] {
-      for (const std::string& key : keys_) {
-        rival_points_.insert(key, value);
-        rival_order_.emplace(key, value);
-      }
-    });
-    const double ours = nanoseconds_each(keys_.size(), [&] {
-      for (std::size_t i = 0; i < keys_.size(); ++i) {
-        KeyNode* node = heap_.create_node(ref_of(keys_[i]), {}, value);
-        tree_.insert(node);
-        table_.insert(node);
-        if (i % 64 == 0) epochs_.collect();
-      }
-    });
-    report("new key into both", ours, rival);
-    const auto per_key = [this](std::size_t bytes) {
-      return static_cast<double>(bytes) / static_cast<double>(keys_.size());
-    };
-    std::printf("  bytes per key: cuckoo %.1f, B-tree %.1f\n", per_key(table_.memory_bytes()),
-                per_key(tree_.memory_bytes()));
-    std::printf("  nodes and records %.1f in slots, %.1f reserved\n", per_key(heap_.bytes_in_use()),
-                per_key(heap_.bytes_reserved()));
-  }
-
-  void points() {
-    base::Random random(2);
-    std::vector<std::string> queries(keys_.size());
-    for (std::string& query : queries) query = keys_[random.below(keys_.size())];
-    std::string out;
-    const double rival = nanoseconds_each(queries.size(), [&] {
-      for (const std::string& query : queries) hits_ += rival_points_.find(query, out) ? 1 : 0;
-    });
-    const double ours = nanoseconds_each(queries.size(), [&] {
-      for (const std::string& query : queries) {
-        const EpochManager::Guard guard = epochs_.enter();
-        copy_value(table_.find(ref_of(query)), out);
-      }
-    });
-    report("point read", ours, rival);
-    const double batched = nanoseconds_each(queries.size(), [&] { read_batches(queries, out); });
-    report("point read in 16s", batched, rival);
-  }
-
-  void scans() {
-    base::Random random(3);
-    std::vector<std::string> starts(keys_.size() / kScanKeys);
-    for (std::string& start : starts) start = keys_[random.below(keys_.size())];
-    std::string out;
-    std::shared_mutex mutex;
-    const double rival = nanoseconds_each(starts.size() * kScanKeys, [&] {
-      for (const std::string& start : starts) {
-        const std::shared_lock lock(mutex);
-        std::size_t seen = 0;
-        for (auto at = rival_order_.lower_bound(start);
-             at != rival_order_.end() && seen < kScanKeys; ++at, ++seen) {
-          out.assign(at->second);
-        }
-      }
-    });
-    const double ours = nanoseconds_each(starts.size() * kScanKeys, [&] {
-      for (const std::string& start : starts) {
-        const EpochManager::Guard guard = epochs_.enter();
-        std::size_t seen = 0;
-        tree_.scan(ref_of(start), true, [&](const KeyNode& node) {
-          copy_value(&node, out);
-          return ++seen < kScanKeys;
-        });
-      }
-    });
-    report("scan of 100, per key", ours, rival);
-  }
-
-  [[nodiscard]] std::size_t hits() const { return hits_; }
-
- private:
-  void copy_value(const KeyNode* node, std::string& out) {
-    if (node == nullptr) return;
-    out.assign(node->head.load(std::memory_order_acquire)->value());
-    ++hits_;
-  }
-
-  void read_batches(const std::vector<std::string>& queries, std::string& out) {
-    std::array<KeyRef, 16> refs;
-    std::array<KeyNode*, 16> nodes;
-    for (std::size_t i = 0; i + refs.size() <= queries.size(); i += refs.size()) {
-      const EpochManager::Guard guard = epochs_.enter();
-      for (std::size_t j = 0; j < refs.size(); ++j) refs[j] = ref_of(queries[i + j]);
-      table_.find_batch(refs, nodes);
-      for (const KeyNode* node : nodes) {
-        if (node != nullptr) __builtin_prefetch(node->head.load(std::memory_order_acquire));
-      }
-      for (const KeyNode* node : nodes) copy_value(node, out);
+ReadTimes measure_reads(const Tables& tables, const std::vector<std::string>& queries) {
+  ReadTimes times;
+  std::string out;
+  std::size_t found = 0;
+  times.point = thread_nanoseconds_each(queries.size(), [&] {
+    for (const std::string& query : queries) found += tables.read(query, out) ? 1 : 0;
+  });
+  times.batch = thread_nanoseconds_each(queries.size(), [&] {
+    for (std::size_t i = 0; i < queries.size(); i += Tables::kBatch) {
+      found += tables.read_batch(std::span(queries).subspan(i, Tables::kBatch), out);
     }
-  }
-
-  const std::vector<std::string> keys_;
-  PointRival rival_points_;
-  OrderRival rival_order_;
-  EpochManager epochs_;
-  RecordHeap heap_{epochs_};
-  CuckooTable table_{kSipKey, epochs_, std::getenv("EAGER") ? 1000000U : 1024U};
-  BTree tree_{epochs_};
-  std::size_t hits_ = 0;
-};
-
-/// Time this thread was running, so that other processes don't count.
-double thread_microseconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+  });
+  std::size_t seen = 0;
+  const std::size_t scans = queries.size() / kScanKeys;
+  times.scan = thread_nanoseconds_each(scans * kScanKeys, [&] {
+    for (std::size_t i = 0; i < scans; ++i) seen += tables.scan(queries[i], kScanKeys, out);
+  });
+  if (found != 2 * queries.size() || seen == 0) std::printf("  a key was not found\n");
+  return times;
 }
 
-void print_longest(const char* what, std::vector<double>& times) {
-  std::partial_sort(times.begin(), times.begin() + 5, times.end(), std::greater<>());
-  std::printf("  longest %-14s %.0f %.0f %.0f %.0f %.0f us of processor time\n", what, times[0],
-              times[1], times[2], times[3], times[4]);
+ReadTimes measure_reads(Rivals& rivals, const std::vector<std::string>& queries) {
+  ReadTimes times;
+  std::string out;
+  std::size_t found = 0;
+  times.point = thread_nanoseconds_each(queries.size(), [&] {
+    for (const std::string& query : queries) found += rivals.read(query, out) ? 1 : 0;
+  });
+  times.batch = times.point;
+  const std::size_t scans = queries.size() / kScanKeys;
+  times.scan = thread_nanoseconds_each(scans * kScanKeys, [&] {
+    for (std::size_t i = 0; i < scans; ++i) found += rivals.scan(queries[i], kScanKeys, out);
+  });
+  if (found < queries.size()) std::printf("  a key was not found\n");
+  return times;
 }
 
-void growth(std::size_t keys) {
-  EpochManager epochs;
-  RecordHeap heap(epochs);
-  CuckooTable table(kSipKey, epochs, 1);
-  BTree tree(epochs);
-  std::vector<double> cuckoo(keys);
-  std::vector<double> btree(keys);
-  std::vector<double> collect(keys);
-  const std::string value(kValueBytes, 'v');
-  for (std::size_t i = 0; i < keys; ++i) {
-    char text[32];
-    std::snprintf(text, sizeof text, "key:%012zu", i * 7919 % keys);
-    KeyNode* node = heap.create_node({NamespaceId(1), Space(0), text}, {}, value);
-    const double start = thread_microseconds();
-    tree.insert(node);
-    const double after_tree = thread_microseconds();
-    table.insert(node);
-    const double after_table = thread_microseconds();
-    epochs.collect();
-    const double end = thread_microseconds();
-    btree[i] = after_tree - start;
-    cuckoo[i] = after_table - after_tree;
-    collect[i] = end - after_table;
-  }
-  std::printf("growth from 0 to %zu keys\n", keys);
-  print_longest("cuckoo insert", cuckoo);
-  print_longest("B-tree insert", btree);
-  print_longest("collect", collect);
+/// `loaded` holds the same keys as `grown`.
+void measure_reads(const Tables& grown, const Tables& loaded, Rivals& rivals,
+                   const std::vector<std::string>& queries, Marks& marks) {
+  const ReadTimes rival = measure_reads(rivals, queries);
+  const ReadTimes ours = measure_reads(grown, queries);
+  marks.point.add(ours.point, rival.point);
+  marks.batch.add(ours.batch, rival.batch);
+  marks.scan.add(ours.scan, rival.scan);
+  const ReadTimes huge = measure_reads(loaded, queries);
+  marks.loaded_point.add(huge.point, rival.point);
+  marks.loaded_batch.add(huge.batch, rival.batch);
+  marks.loaded_scan.add(huge.scan, rival.scan);
 }
 
-void ratios(std::size_t keys) {
+void measure_updates(Tables& tables, Rivals& rivals, const std::vector<std::string>& keys,
+                     std::uint64_t seed, Marks& marks) {
+  const std::vector<std::string> queries = make_queries(keys, keys.size() / 2, seed);
+  const std::string value(kValueBytes, 'u');
+  const double rival = thread_nanoseconds_each(queries.size(), [&] {
+    for (const std::string& query : queries) rivals.update(query, value);
+  });
+  const double ours = thread_nanoseconds_each(queries.size(), [&] {
+    for (const std::string& query : queries) tables.update(query, value);
+    tables.settle();
+  });
+  marks.update.add(ours, rival);
+}
+
+void ratios(std::size_t count, int rounds) {
   for (const bool numbered : {false, true}) {
-    std::printf("%zu %s keys, %zu-byte values\n", keys, numbered ? "numbered" : "random",
+    const std::vector<std::string> keys = make_keys(count, numbered);
+    std::vector<std::string> sorted = keys;
+    std::sort(sorted.begin(), sorted.end());
+    const std::string value(kValueBytes, 'v');
+    std::printf("%zu %s keys, %zu-byte values\n", count, numbered ? "numbered" : "random",
                 kValueBytes);
-    Bench bench(make_keys(keys, numbered));
-    bench.insertion();
-    for (int round = 0; round < 3; ++round) {
-      bench.points();
-      bench.scans();
+    Marks marks;
+    for (int round = 0; round < rounds; ++round) {
+      Tables tables;
+      Rivals rivals;
+      const double rival = thread_nanoseconds_each(count, [&] {
+        for (const std::string& key : keys) rivals.insert(key, value);
+      });
+      const double ours = thread_nanoseconds_each(count, [&] {
+        for (const std::string& key : keys) tables.insert(key, value);
+      });
+      marks.insertion.add(ours, rival);
+      const auto seed = static_cast<std::uint64_t>(round) + 2;
+      Tables loaded;
+      loaded.load(sorted, value);
+      measure_reads(tables, loaded, rivals, make_queries(keys, count / 16 * 16, seed), marks);
+      measure_updates(tables, rivals, keys, seed, marks);
+      if (round == 0) print_memory(tables, count, keys.front().size());
     }
-    std::printf("  (%zu hits)\n", bench.hits());
+    marks.print();
   }
 }
 
 }  // namespace
-}  // namespace synod::core
+}  // namespace synod::bench
 
 int main(int argc, char** argv) {
-  const bool growth = argc > 1 && std::strcmp(argv[1], "--growth") == 0;
-  const char* number = argc > (growth ? 2 : 1) ? argv[growth ? 2 : 1] : "1000000";
-  const auto keys = static_cast<std::size_t>(std::strtoull(number, nullptr, 10));
-  if (keys < 1'000) {
-    std::fprintf(stderr, "at least 1000 keys\n");
+  const bool has_mode = argc > 1 && argv[1][0] == '-';
+  const std::string mode = has_mode ? argv[1] : "";
+  const int first = has_mode ? 2 : 1;
+  const std::size_t keys = argc > first ? std::strtoull(argv[first], nullptr, 10) : 1'000'000;
+  const int rounds = argc > first + 1 ? std::atoi(argv[first + 1]) : 5;
+  if (keys < 1'000 || rounds < 1) {
+    std::fprintf(stderr, "at least 1000 keys and one round\n");
     return 2;
   }
-  if (growth) {
-    synod::core::growth(keys);
+  if (mode == "--growth") {
+    synod::bench::measure_growth(keys);
+  } else if (mode == "--readers") {
+    synod::bench::measure_readers(keys);
   } else {
-    synod::core::ratios(keys);
+    synod::bench::ratios(keys, rounds);
   }
   return 0;
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bench_table/concurrent.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/bench_table/measure.h"
+#include "tests/bench_table/subjects.h"
+
+namespace synod::bench {
+namespace {
+
+constexpr std::size_t kWorst = 5;
+
+/// The longest of many times.
+class Longest {
+ public:
+  void add(double seconds) {
+    if (seconds <= worst_.back()) return;
+    worst_.back() = seconds;
+    std::sort(worst_.begin(), worst_.end(), std::greater<>());
+  }
+  void print(const char* what) const {
+    std::printf("  longest %-8s", what);
+    for (const double seconds : worst_) std::printf(" %.0f", seconds * 1e6);
+    std::printf(" us of processor time, wanted at most 1000\n");
+  }
+
+ private:
+  std::array<double, kWorst> worst_{};
+};
+
+std::string numbered_key(std::size_t number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "key:%012zu", number);
+  return text;
+}
+
+/// Reads a second of processor time until `done`.
+double read_until(const Tables& tables, const std::vector<std::string>& queries,
+                  const std::atomic<bool>& done) {
+  std::string out;
+  std::size_t reads = 0;
+  const double seconds = thread_seconds([&] {
+    for (std::size_t at = 0; !done.load(std::memory_order_relaxed); ++reads) {
+      tables.read(queries[at], out);
+      if (++at == queries.size()) at = 0;
+    }
+  });
+  return static_cast<double>(reads) / seconds;
+}
+
+/// Updates at a rate for a while.
+void write_for(Tables& tables, const std::vector<std::string>& queries, double seconds) {
+  constexpr double kPerSecond = 50'000;
+  const std::string value(kValueBytes, 'w');
+  const double start = now_seconds();
+  std::size_t written = 0;
+  for (double now = start; now < start + seconds; now = now_seconds()) {
+    const auto due = static_cast<std::size_t>((now - start) * kPerSecond);
+    for (; written < due; ++written) tables.update(queries[written % queries.size()], value);
+    std::this_thread::yield();
+  }
+}
+
+struct Run {
+  int readers;
+  bool has_writer;
+};
+
+/// Reads a second of all readers together.
+double run_readers(Tables& tables, const std::vector<std::string>& keys, const Run& run) {
+  constexpr double kSeconds = 1.5;
+  std::atomic<bool> done{false};
+  std::vector<double> rates(static_cast<std::size_t>(run.readers));
+  std::vector<std::thread> readers;
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    readers.emplace_back(
+        [&, i] { rates[i] = read_until(tables, make_queries(keys, 200'000, i + 10), done); });
+  }
+  if (run.has_writer) {
+    write_for(tables, make_queries(keys, 200'000, 99), kSeconds);
+  } else {
+    const double end = now_seconds() + kSeconds;
+    while (now_seconds() < end) std::this_thread::yield();
+  }
+  done.store(true, std::memory_order_relaxed);
+  for (std::thread& reader : readers) reader.join();
+  double sum = 0;
+  for (const double rate : rates) sum += rate;
+  return sum;
+}
+
+void print_spread(const char* what, std::vector<double> ratios, double wanted) {
+  std::sort(ratios.begin(), ratios.end());
+  std::printf("  %-44s %.2f (%.2f - %.2f), wanted %.1f\n", what, ratios[ratios.size() / 2],
+              ratios.front(), ratios.back(), wanted);
+}
+
+}  // namespace
+
+void measure_growth(std::size_t keys) {
+  Tables tables;
+  std::atomic<std::size_t> present{0};
+  std::atomic<bool> done{false};
+  Longest reads;
+  std::thread reader([&] {
+    base::Random random(4);
+    std::string out;
+    while (!done.load(std::memory_order_acquire)) {
+      const std::size_t known = present.load(std::memory_order_acquire);
+      if (known == 0) continue;
+      const std::string key = numbered_key(random.below(known) * 7919 % keys);
+      reads.add(thread_seconds([&] { tables.read(key, out); }));
+    }
+  });
+  const std::string value(kValueBytes, 'v');
+  Longest writes;
+  for (std::size_t i = 0; i < keys; ++i) {
+    const std::string key = numbered_key(i * 7919 % keys);
+    writes.add(thread_seconds([&] { tables.insert(key, value); }));
+    present.store(i + 1, std::memory_order_release);
+  }
+  done.store(true, std::memory_order_release);
+  reader.join();
+  std::printf("growth from 0 to %zu keys\n", keys);
+  writes.print("write");
+  reads.print("read");
+}
+
+void measure_readers(std::size_t count) {
+  const std::vector<std::string> keys = make_keys(count, true);
+  const std::string value(kValueBytes, 'v');
+  Tables tables;
+  for (const std::string& key : keys) tables.insert(key, value);
+  std::vector<double> beside;
+  std::vector<double> two;
+  for (int round = 0; round < 5; ++round) {
+    const double alone = run_readers(tables, keys, {1, false});
+    const double one = run_readers(tables, keys, {1, true});
+    two.push_back(run_readers(tables, keys, {2, true}) / one);
+    beside.push_back(one / alone);
+  }
+  std::printf("%zu keys, a writer of 50,000 updates a second\n", count);
+  print_spread("one reader beside the writer, to alone", beside, 0.8);
+  print_spread("two readers to one, each beside the writer", two, 1.8);
+}
+
+}  // namespace synod::bench
