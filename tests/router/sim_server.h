@@ -50,6 +50,7 @@ class SimServer {
   base::SimDispatcher& commit_;
   base::SimDispatcher& persistence_;
   base::SimDispatcher& storage_;
+  base::SimDispatcher* syncs_;  ///< With odd seeds: beside the execution; else null.
   StandaloneOptions options_;
   std::unique_ptr<Standalone> store_;
   std::shared_ptr<std::vector<std::optional<core::Outcome>>> outcomes_;
