@@ -50,6 +50,8 @@ struct StandaloneSeams {
   std::function<base::Result<std::unique_ptr<storage::StorageBackend>>(const std::string&)>
       open_backend;
   FatalHandler fatal;
+  /// Waits for syncs of the log while operations execute; null: `commit` waits itself.
+  base::Dispatcher* syncs = nullptr;
 };
 
 /// One standalone store: data directory, backend, log, tables, pipeline and router, composed over

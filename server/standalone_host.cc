@@ -11,7 +11,7 @@
 namespace synod::server {
 namespace {
 
-/// A store that stands alone, on the threads commit, persistence and storage.
+/// A store that stands alone, on the threads commit, log-sync, persistence and storage.
 class StandaloneHost final : public StoreHost {
  public:
   explicit StandaloneHost(const Config& config) : config_(config) {}
@@ -29,7 +29,8 @@ class StandaloneHost final : public StoreHost {
         [this, meter = observers.storage](const std::string& directory) {
           return open_measured_backend(config_, directory, meter);
         },
-        [](const std::string& reason) { base::fail_stop("router", reason); }};
+        [](const std::string& reason) { base::fail_stop("router", reason); },
+        &syncs_.dispatcher()};
     SYNOD_ASSIGN_OR_RETURN(store_, router::Standalone::open(std::move(seams), std::move(options)));
     return {};
   }
@@ -44,12 +45,12 @@ class StandaloneHost final : public StoreHost {
 
   [[nodiscard]] base::Status start() override {
     SYNOD_RETURN_IF_ERROR(store_->start());
-    for (net::Worker* worker : {&commit_, &persistence_, &storage_}) worker->start();
+    for (net::Worker* worker : {&commit_, &syncs_, &persistence_, &storage_}) worker->start();
     return {};
   }
 
   [[nodiscard]] base::Status stop() override {
-    for (net::Worker* worker : {&commit_, &persistence_}) {
+    for (net::Worker* worker : {&syncs_, &commit_, &persistence_}) {
       worker->stop();
       worker->join();
     }
@@ -63,6 +64,7 @@ class StandaloneHost final : public StoreHost {
   const Config config_;
   // Declared before what runs on them, so that they are destroyed last.
   net::Worker commit_{"commit"};
+  net::Worker syncs_{"log-sync"};
   net::Worker persistence_{"persistence"};
   net::Worker storage_{"storage"};
   std::unique_ptr<router::Standalone> store_;

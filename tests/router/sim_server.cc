@@ -14,6 +14,8 @@ SimServer::SimServer(std::uint64_t seed, Durability durability)
       commit_(loop_.add_dispatcher()),
       persistence_(loop_.add_dispatcher()),
       storage_(loop_.add_dispatcher()),
+      syncs_(loop_.add_dispatcher()),
+      has_syncs_(seed % 2 == 1),
       outcomes_(std::make_shared<std::vector<std::optional<core::Outcome>>>()) {
   options_.directory = "/data";
   options_.pipeline.durability = durability;
@@ -36,7 +38,8 @@ base::Status SimServer::open() {
                         [this](const std::string& directory) {
                           return storage::open_sim_backend(files_, directory, 7);
                         },
-                        [this](const std::string& /*reason*/) { died_ = true; }};
+                        [this](const std::string& /*reason*/) { died_ = true; },
+                        has_syncs_ ? &held_syncs_ : nullptr};
   SYNOD_ASSIGN_OR_RETURN(store_, Standalone::open(std::move(seams), options_));
   return store_->start();
 }
@@ -45,6 +48,8 @@ void SimServer::stop_process() {
   loop_.drop_tasks(commit_);
   loop_.drop_tasks(persistence_);
   loop_.drop_tasks(storage_);
+  loop_.drop_tasks(syncs_);
+  held_syncs_.drop_tasks();
   store_.reset();
   // The drop of the store may have posted nothing; completions that never came stay unknown.
 }

@@ -8,6 +8,7 @@
 #include "base/sim_loop.h"
 #include "router/standalone.h"
 #include "storage/sim_file.h"
+#include "tests/router/held_dispatcher.h"
 
 namespace synod::router {
 
@@ -41,6 +42,8 @@ class SimServer {
   /// Of the next process.
   [[nodiscard]] StandaloneOptions& options() { return options_; }
   [[nodiscard]] base::SimLoop& loop() { return loop_; }
+  /// Syncs of the log beside the execution do not begin. Odd seeds only.
+  void hold_syncs(bool is_held) { held_syncs_.hold(is_held); }
   /// The value of `key` now; nullopt if missing.
   [[nodiscard]] std::optional<std::string> get(const std::string& key);
 
@@ -50,6 +53,9 @@ class SimServer {
   base::SimDispatcher& commit_;
   base::SimDispatcher& persistence_;
   base::SimDispatcher& storage_;
+  base::SimDispatcher& syncs_;
+  HeldDispatcher held_syncs_{syncs_};
+  const bool has_syncs_;  ///< With odd seeds: beside the execution; else where that is.
   StandaloneOptions options_;
   std::unique_ptr<Standalone> store_;
   std::shared_ptr<std::vector<std::optional<core::Outcome>>> outcomes_;
