@@ -69,6 +69,7 @@ RunLane::RunLane(const Workload& workload, std::uint64_t thread, std::int64_t st
 }
 
 bool RunLane::is_over(std::int64_t begin) const {
+  if (workload_.stop != nullptr && workload_.stop->load(std::memory_order_relaxed)) return true;
   return workload_.operations > 0 ? measured_ == operations_ : begin >= end_ns_;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <charconv>
+#include <csignal>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -11,6 +13,9 @@
 
 namespace synod::client {
 namespace {
+
+/// Set by a signal, which has no other way to say something.
+std::atomic<bool> stop_asked = false;
 
 constexpr std::uint32_t kConnectionsMax = 20'000;
 constexpr std::uint32_t kValueBytesMax = 64U << 20U;
@@ -130,7 +135,9 @@ int run(int argc, char** argv) {
   add_when(app, workload);
   app.add_flag("--verify", workload.verify, "Compare each value read; missing keys count as wrong");
   app.add_flag("--json", json, "One JSON object");
-  app.footer("Exit codes: 0 all well, 1 an error or a wrong value, 2 usage, 4 no server.");
+  app.footer(
+      "A first SIGINT or SIGTERM ends the run and reports it, a second one ends the process.\n"
+      "Exit codes: 0 all well, 1 an error or a wrong value, 2 usage, 4 no server.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -145,6 +152,13 @@ int run(int argc, char** argv) {
               << kValueBytesMax << ", or two: MIN-MAX\n";
     return 2;
   }
+  for (const int number : {SIGINT, SIGTERM}) {
+    std::signal(number, [](int again) {
+      stop_asked = true;
+      std::signal(again, SIG_DFL);
+    });
+  }
+  workload.stop = &stop_asked;
   const auto report = std::make_unique<BenchReport>();
   const base::Status status = run_bench(workload, *report);
   if (!status.ok()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ struct Workload {
   double duration_s = 10;        ///< Ignored if operations > 0.
   std::uint64_t operations = 0;  ///< In all, after the warm-up; 0: until the duration is over.
   std::uint64_t seed = 1;
+  const std::atomic<bool>* stop = nullptr;  ///< Set: the run ends as if its time were over.
   bool verify = false;  ///< Compares each value read; a key that is missing counts as wrong.
 };
 
