@@ -99,7 +99,8 @@ class Server:
         self.process = None
 
     def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        fields = stat.rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def resident_bytes(self):
@@ -295,10 +296,7 @@ def disk_of(directory):
         inside = str(directory) == mount or str(directory).startswith(mount.rstrip("/") + "/")
         if inside and len(mount) >= len(best[0]):
             best = (mount, device, kind)
-    name = pathlib.Path(best[1]).name
-    rotational = pathlib.Path(f"/sys/class/block/{name}/queue/rotational")
-    spins = rotational.exists() and rotational.read_text().strip() == "1"
-    return f"{best[1]} ({best[2]}, {'spinning' if spins else 'not spinning'})"
+    return f"{best[1]} ({best[2]})"
 
 
 def machine(directory):
