@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <vector>
 
@@ -214,6 +215,21 @@ TEST(RunLane, MeasuresAfterTheWarmUpOnly) {
   EXPECT_EQ(lane.tally().answered, 3u);
   EXPECT_EQ(lane.tally().reads.count(), 2u);
   EXPECT_EQ(lane.tally().reads.max(), 5u);
+}
+
+TEST(RunLane, EndsWhenAskedTo) {
+  for (const double rate : {0.0, 1'000.0}) {
+    Workload workload = paced(rate, 600);
+    std::atomic<bool> stop = false;
+    workload.stop = &stop;
+    RunLane lane(workload, 0, 0);
+    Request request;
+    ASSERT_TRUE(lane.take(0, request));
+    stop = true;
+    EXPECT_FALSE(lane.take(kSecond, request));
+    EXPECT_TRUE(lane.finished());
+    EXPECT_EQ(lane.wakes_at(), Lane::kNever);
+  }
 }
 
 TEST(RunLane, KeepsRefusalsOutOfTheLatencies) {

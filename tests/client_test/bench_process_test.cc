@@ -128,6 +128,32 @@ TEST_F(BenchProcess, SaysThatTheServerWentAway) {
   }
 }
 
+TEST_F(BenchProcess, EndsWithTheCodeItPromises) {
+  start_synod();
+  const auto run = [&](std::vector<std::string> arguments, std::uint16_t port) {
+    arguments.insert(arguments.end(), {"--port", std::to_string(port), "--keys", "50"});
+    const auto finished = suite::run_to_end({.binary = SYNOD_BENCH_BINARY,
+                                             .arguments = std::move(arguments),
+                                             .environment = {},
+                                             .directory = directory_,
+                                             .log = directory_ / "bench.log"},
+                                            60);
+    return finished.ok() ? finished->code : -1;
+  };
+  const std::vector<std::string> sweep = {
+      "--no-load",    "--verify", "--distribution", "sequential",
+      "--read-share", "1",        "--operations",   "50"};
+  EXPECT_EQ(run({"--load-only"}, port_), 0);
+  EXPECT_EQ(run(sweep, port_), 0);
+  auto other = sweep;
+  other.insert(other.end(), {"--value-size", "20-30"});
+  EXPECT_EQ(run(other, port_), 1) << "the values have another size";
+  EXPECT_EQ(run({"--value-size", "15"}, port_), 2);
+  EXPECT_EQ(run({"--read-share", "1.5"}, port_), 2);
+  EXPECT_EQ(run({"--no-load", "--load-only"}, port_), 2);
+  EXPECT_EQ(run(sweep, suite::free_port()), 4);
+}
+
 #ifdef SYNOD_REDIS_SERVER
 TEST_F(BenchProcess, VerifiesWhatRedisAnswers) {
   start(SYNOD_REDIS_SERVER, {"--save", "", "--appendonly", "no", "--dir", directory_.string()});
