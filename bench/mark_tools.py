@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "build/release/bin"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 120
+STOP_SECONDS = 300
 
 
 class Missing(Exception):
@@ -92,7 +93,7 @@ class Server:
             return
         self.process.terminate()
         try:
-            self.process.wait(60)
+            self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
