@@ -300,6 +300,31 @@ def disk_of(directory):
     return f"{best[1]} ({best[2]})"
 
 
+class Others:
+    """Processor time that went to processes that are not ours, as a share of the machine."""
+
+    def __init__(self):
+        self.begin = time.monotonic()
+        self.before = self.all_seconds() - self.own_seconds()
+
+    @staticmethod
+    def all_seconds():
+        user, nice, system, _, _, irq, softirq, steal = map(
+            int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / TICKS
+
+    @staticmethod
+    def own_seconds():
+        return sum(usage.ru_utime + usage.ru_stime for usage in
+                   (resource.getrusage(resource.RUSAGE_SELF),
+                    resource.getrusage(resource.RUSAGE_CHILDREN)))
+
+    def share(self):
+        """Once everything that was started has ended."""
+        spent = self.all_seconds() - self.own_seconds() - self.before
+        return max(0, spent / (time.monotonic() - self.begin) / os.cpu_count())
+
+
 def machine(directory):
     model = next((line.split(":", 1)[1].strip()
                   for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
