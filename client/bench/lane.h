@@ -7,9 +7,9 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "client/bench/bench_wire.h"
 #include "client/bench/key_chooser.h"
 #include "client/bench/tally.h"
-#include "client/bench/wire.h"
 #include "client/bench/workload.h"
 
 namespace synod::client {

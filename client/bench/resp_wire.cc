@@ -2,7 +2,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "client/bench/wire.h"
+#include "client/bench/bench_wire.h"
 
 namespace synod::client {
 namespace {
@@ -27,9 +27,9 @@ bool take_line(base::BytesView in, base::BytesView& line, std::size_t& size) {
   return true;
 }
 
-class RespWire final : public Wire {
+class RespWire final : public BenchWire {
  public:
-  using Wire::Wire;
+  using BenchWire::BenchWire;
 
   void append(base::Bytes& out, const Request& request) const override {
     switch (request.kind) {
@@ -103,7 +103,7 @@ class RespWire final : public Wire {
 
 }  // namespace
 
-std::unique_ptr<Wire> make_resp_wire(ValueSizes value_sizes) {
+std::unique_ptr<BenchWire> make_resp_wire(ValueSizes value_sizes) {
   return std::make_unique<RespWire>(value_sizes);
 }
 

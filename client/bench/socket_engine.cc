@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "client/bench/connection.h"
+#include "client/bench/bench_connection.h"
 #include "client/bench/engine.h"
 
 namespace synod::client {
@@ -24,8 +24,8 @@ constexpr std::uint32_t kLoadKeysMax = 200;
 /// Sockets under one epoll. What a connection may send after its answers goes out in one piece.
 class SocketEngine final : public Engine {
  public:
-  SocketEngine(std::unique_ptr<Wire> wire, ValueSizes value_sizes,
-               std::vector<std::unique_ptr<Connection>> connections)
+  SocketEngine(std::unique_ptr<BenchWire> wire, ValueSizes value_sizes,
+               std::vector<std::unique_ptr<BenchConnection>> connections)
       : wire_(std::move(wire)),
         value_sizes_(value_sizes),
         connections_(std::move(connections)),
@@ -97,13 +97,13 @@ class SocketEngine final : public Engine {
 
   /// As many operations as a connection may have, sent at once.
   void fill(std::size_t index, std::int64_t now) {
-    Connection& connection = *connections_[index];
+    BenchConnection& connection = *connections_[index];
     Request request;
     while (connection.under_way() < depth_ && lane_->take(now, request)) push(connection, request);
     flush(index);
   }
 
-  void push(Connection& connection, const Request& request) {
+  void push(BenchConnection& connection, const Request& request) {
     connection.push(*wire_, request);
     ++under_way_;
   }
@@ -113,7 +113,7 @@ class SocketEngine final : public Engine {
     dirty_.clear();
     Request request;
     for (std::size_t full = 0; full < usable_; turn_ = (turn_ + 1) % usable_) {
-      Connection* const connection = connections_[turn_].get();
+      BenchConnection* const connection = connections_[turn_].get();
       if (connection == nullptr || connection->under_way() >= depth_) {
         ++full;
         continue;
@@ -127,7 +127,7 @@ class SocketEngine final : public Engine {
   }
 
   void flush(std::size_t index) {
-    Connection& connection = *connections_[index];
+    BenchConnection& connection = *connections_[index];
     const base::Status sent = connection.send();
     if (!sent.ok()) return lose(index, sent);
     if (connection.has_unsent() == connection.watches_output) return;
@@ -150,7 +150,7 @@ class SocketEngine final : public Engine {
 
   void read_answers(std::size_t index) {
     const std::int64_t now = monotonic_ns();
-    Connection& connection = *connections_[index];
+    BenchConnection& connection = *connections_[index];
     Request request;
     Answer answer;
     for (;;) {
@@ -179,9 +179,9 @@ class SocketEngine final : public Engine {
     }
   }
 
-  const std::unique_ptr<Wire> wire_;
+  const std::unique_ptr<BenchWire> wire_;
   const ValueSizes value_sizes_;
-  std::vector<std::unique_ptr<Connection>> connections_;  ///< Null: lost.
+  std::vector<std::unique_ptr<BenchConnection>> connections_;  ///< Null: lost.
   const int poll_;
   Lane* lane_ = nullptr;
   std::size_t depth_ = 1;
@@ -197,10 +197,10 @@ class SocketEngine final : public Engine {
 base::Result<std::unique_ptr<Engine>> open_socket_engine(const Workload& workload,
                                                          std::uint32_t first,
                                                          std::uint32_t connections) {
-  std::vector<std::unique_ptr<Connection>> opened;
+  std::vector<std::unique_ptr<BenchConnection>> opened;
   for (std::uint32_t i = first; i < first + connections; ++i) {
-    SYNOD_ASSIGN_OR_RETURN(auto connection,
-                           Connection::open(workload.endpoints[i % workload.endpoints.size()]));
+    SYNOD_ASSIGN_OR_RETURN(
+        auto connection, BenchConnection::open(workload.endpoints[i % workload.endpoints.size()]));
     opened.push_back(std::move(connection));
   }
   auto wire = workload.target == Target::kResp ? make_resp_wire(workload.value_sizes)

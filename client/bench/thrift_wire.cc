@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client/bench/wire.h"
+#include "client/bench/bench_wire.h"
 
 // The binary protocol by hand, as far as four methods' worth of it goes: generated code allocates
 // for every message, and the load generator shares the machine with the server.
@@ -185,9 +185,9 @@ Fields take_fields(Cursor& cursor, bool is_read) {
   return fields;
 }
 
-class ThriftWire final : public Wire {
+class ThriftWire final : public BenchWire {
  public:
-  using Wire::Wire;
+  using BenchWire::BenchWire;
 
   void append(base::Bytes& out, const Request& request) const override {
     const std::size_t begin = out.size();
@@ -263,7 +263,7 @@ class ThriftWire final : public Wire {
 
 }  // namespace
 
-std::unique_ptr<Wire> make_thrift_wire(ValueSizes value_sizes) {
+std::unique_ptr<BenchWire> make_thrift_wire(ValueSizes value_sizes) {
   return std::make_unique<ThriftWire>(value_sizes);
 }
 

@@ -8,7 +8,7 @@
 
 #include "TransactionalKV.h"
 #include "base/random.h"
-#include "client/bench/wire.h"
+#include "client/bench/bench_wire.h"
 
 namespace synod::client {
 namespace {
@@ -28,7 +28,7 @@ base::Bytes value_of(std::uint64_t key, std::uint64_t tag) {
 
 /// Every shorter beginning is "not whole yet", the whole is one answer, and what follows it is
 /// left.
-void expect_answer(const Wire& wire, Kind kind, const base::Bytes& bytes, Outcome outcome,
+void expect_answer(const BenchWire& wire, Kind kind, const base::Bytes& bytes, Outcome outcome,
                    base::BytesView detail) {
   Answer answer;
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -74,9 +74,9 @@ TEST(RespWire, RefusesWhatIsNoAnswer) {
        {base::Bytes(":1\r\n"), base::Bytes("*1\r\n$1\r\na\r\n"), base::Bytes("$-2\r\n"),
         base::Bytes("$x\r\n"), base::Bytes("$\r\n"), base::Bytes("$99999999999999999999\r\n"),
         base::Bytes("$1\r\nabc"), base::Bytes("+OK\r\n"), base::Bytes(70'000, 'x')}) {
-    EXPECT_EQ(wire->parse(bytes, Kind::kRead, answer), Wire::kBroken) << bytes.substr(0, 20);
+    EXPECT_EQ(wire->parse(bytes, Kind::kRead, answer), BenchWire::kBroken) << bytes.substr(0, 20);
   }
-  EXPECT_EQ(wire->parse("$1\r\na\r\n", Kind::kWrite, answer), Wire::kBroken);
+  EXPECT_EQ(wire->parse("$1\r\na\r\n", Kind::kWrite, answer), BenchWire::kBroken);
 }
 
 /// The arguments of one framed call, as generated code reads them.
@@ -204,9 +204,9 @@ TEST(ThriftWire, ReadsAnExceptionAsARefusal) {
 TEST(ThriftWire, RefusesWhatIsNoAnswer) {
   const auto wire = make_thrift_wire(kSizes);
   Answer answer;
-  EXPECT_EQ(wire->parse(found_reply("abc"), Kind::kWrite, answer), Wire::kBroken);
-  EXPECT_EQ(wire->parse(base::Bytes(8, '\xff'), Kind::kRead, answer), Wire::kBroken);
-  EXPECT_EQ(wire->parse(base::Bytes(8, '\0'), Kind::kRead, answer), Wire::kBroken);
+  EXPECT_EQ(wire->parse(found_reply("abc"), Kind::kWrite, answer), BenchWire::kBroken);
+  EXPECT_EQ(wire->parse(base::Bytes(8, '\xff'), Kind::kRead, answer), BenchWire::kBroken);
+  EXPECT_EQ(wire->parse(base::Bytes(8, '\0'), Kind::kRead, answer), BenchWire::kBroken);
 }
 
 TEST(Wires, SurviveDamagedAnswers) {
@@ -221,7 +221,7 @@ TEST(Wires, SurviveDamagedAnswers) {
       }
       Answer answer;
       const std::size_t size = wire->parse(bytes, Kind::kRead, answer);
-      EXPECT_TRUE(size == Wire::kBroken || size <= bytes.size());
+      EXPECT_TRUE(size == BenchWire::kBroken || size <= bytes.size());
     }
   }
 }

@@ -33,15 +33,15 @@ struct Answer {
 /// where they are sent from and reads answers where they arrived: nothing is allocated for one.
 ///
 /// Threads: as many as like to; it has no state.
-class Wire {
+class BenchWire {
  public:
   /// The bytes cannot be an answer to that request.
   static constexpr std::size_t kBroken = static_cast<std::size_t>(-1);
 
-  explicit Wire(ValueSizes value_sizes) : value_sizes_(value_sizes) {}
-  virtual ~Wire() = default;
-  Wire(const Wire&) = delete;
-  Wire& operator=(const Wire&) = delete;
+  explicit BenchWire(ValueSizes value_sizes) : value_sizes_(value_sizes) {}
+  virtual ~BenchWire() = default;
+  BenchWire(const BenchWire&) = delete;
+  BenchWire& operator=(const BenchWire&) = delete;
 
   virtual void append(base::Bytes& out, const Request& request) const = 0;
   /// Reads one answer to a request of that kind from the beginning of `in`: its length; 0 if it has
@@ -56,8 +56,8 @@ class Wire {
 };
 
 /// The binary protocol of Thrift in frames.
-[[nodiscard]] std::unique_ptr<Wire> make_thrift_wire(ValueSizes value_sizes);
+[[nodiscard]] std::unique_ptr<BenchWire> make_thrift_wire(ValueSizes value_sizes);
 /// RESP2: GET, SET, and MSET to load.
-[[nodiscard]] std::unique_ptr<Wire> make_resp_wire(ValueSizes value_sizes);
+[[nodiscard]] std::unique_ptr<BenchWire> make_resp_wire(ValueSizes value_sizes);
 
 }  // namespace synod::client

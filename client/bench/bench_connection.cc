@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client/bench/connection.h"
+#include "client/bench/bench_connection.h"
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -53,26 +53,27 @@ int connect_to(const BenchEndpoint& endpoint) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Connection>> Connection::open(const BenchEndpoint& endpoint) {
+base::Result<std::unique_ptr<BenchConnection>> BenchConnection::open(
+    const BenchEndpoint& endpoint) {
   const int fd = connect_to(endpoint);
   if (fd < 0) {
     return base::Status(base::StatusCode::kClosed,
                         base::concat("nobody answers on ", endpoint.host, ":", endpoint.port));
   }
-  return std::unique_ptr<Connection>(new Connection(fd));
+  return std::unique_ptr<BenchConnection>(new BenchConnection(fd));
 }
 
-Connection::Connection(int fd) : fd_(fd), in_(kReceiveBytes), ring_(1) {}
+BenchConnection::BenchConnection(int fd) : fd_(fd), in_(kReceiveBytes), ring_(1) {}
 
-Connection::~Connection() { ::close(fd_); }
+BenchConnection::~BenchConnection() { ::close(fd_); }
 
-void Connection::push(const Wire& wire, const Request& request) {
+void BenchConnection::push(const BenchWire& wire, const Request& request) {
   if (under_way() == ring_.size()) grow_ring();
   ring_[tail_++ & (ring_.size() - 1)] = request;
   wire.append(out_, request);
 }
 
-void Connection::grow_ring() {
+void BenchConnection::grow_ring() {
   std::vector<Request> larger(ring_.size() * 2);
   for (std::size_t i = head_; i != tail_; ++i) {
     larger[i & (larger.size() - 1)] = ring_[i & (ring_.size() - 1)];
@@ -80,7 +81,7 @@ void Connection::grow_ring() {
   ring_.swap(larger);
 }
 
-base::Status Connection::send() {
+base::Status BenchConnection::send() {
   while (has_unsent()) {
     const ssize_t sent = ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
@@ -93,7 +94,7 @@ base::Status Connection::send() {
   return {};
 }
 
-void Connection::make_room() {
+void BenchConnection::make_room() {
   if (in_begin_ == in_end_) {
     in_begin_ = in_end_ = 0;
   } else if (in_.size() - in_end_ < kReceiveBytes / 2) {
@@ -104,7 +105,7 @@ void Connection::make_room() {
   }
 }
 
-base::Result<bool> Connection::receive() {
+base::Result<bool> BenchConnection::receive() {
   make_room();
   for (;;) {
     const ssize_t got = ::recv(fd_, in_.data() + in_end_, in_.size() - in_end_, 0);
@@ -117,7 +118,7 @@ base::Result<bool> Connection::receive() {
   }
 }
 
-base::Result<bool> Connection::pop(const Wire& wire, Request& request, Answer& answer) {
+base::Result<bool> BenchConnection::pop(const BenchWire& wire, Request& request, Answer& answer) {
   if (in_begin_ == in_end_) return false;
   if (head_ == tail_) {
     return base::Status(base::StatusCode::kCorruption, "a reply that nobody asked for");
@@ -126,7 +127,7 @@ base::Result<bool> Connection::pop(const Wire& wire, Request& request, Answer& a
   const std::size_t size =
       wire.parse({in_.data() + in_begin_, in_end_ - in_begin_}, request.kind, answer);
   if (size == 0) return false;
-  if (size == Wire::kBroken) {
+  if (size == BenchWire::kBroken) {
     return base::Status(base::StatusCode::kCorruption, "a reply is not understood");
   }
   in_begin_ += size;

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
-#include "client/bench/wire.h"
+#include "client/bench/bench_wire.h"
 #include "client/bench/workload.h"
 
 namespace synod::client {
@@ -20,18 +20,18 @@ namespace synod::client {
 ///        operation allocates nothing.
 ///
 /// Threads: externally synchronized. Failure: a Status ends the connection.
-class Connection {
+class BenchConnection {
  public:
-  static base::Result<std::unique_ptr<Connection>> open(const BenchEndpoint& endpoint);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  static base::Result<std::unique_ptr<BenchConnection>> open(const BenchEndpoint& endpoint);
+  ~BenchConnection();
+  BenchConnection(const BenchConnection&) = delete;
+  BenchConnection& operator=(const BenchConnection&) = delete;
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] std::size_t under_way() const { return tail_ - head_; }
 
   /// Composes a request; send() puts it on its way, with all others since the last one.
-  void push(const Wire& wire, const Request& request);
+  void push(const BenchWire& wire, const Request& request);
   [[nodiscard]] base::Status send();
   [[nodiscard]] bool has_unsent() const { return sent_ < out_.size(); }
 
@@ -39,12 +39,12 @@ class Connection {
   [[nodiscard]] base::Result<bool> receive();
   /// The oldest operation and its answer, whose detail is valid until the next receive(). False: it
   /// has not arrived whole.
-  [[nodiscard]] base::Result<bool> pop(const Wire& wire, Request& request, Answer& answer);
+  [[nodiscard]] base::Result<bool> pop(const BenchWire& wire, Request& request, Answer& answer);
 
   bool watches_output = false;  ///< For the engine: what it last asked epoll for.
 
  private:
-  explicit Connection(int fd);
+  explicit BenchConnection(int fd);
   void grow_ring();
   void make_room();
 
