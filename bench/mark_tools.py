@@ -114,6 +114,8 @@ class Server:
 class Synod(Server):
     target = "thrift"
 
+    binary = BIN / "synod-server"
+
     def __init__(self, work, name="synod", durability="sync", settings=()):
         super().__init__(name, work)
         self.options = ["--durability", durability, "--set", "admin.http_port=0"]
@@ -121,7 +123,7 @@ class Synod(Server):
             self.options += ["--set", each]
 
     def command(self):
-        return [str(BIN / "synod-server"), "--port", str(self.port),
+        return [str(self.binary), "--port", str(self.port),
                 "--data-dir", str(self.directory / "data"), *self.options]
 
     def ask_on(self, asking, key=b"bench:000000000000"):
