@@ -104,9 +104,10 @@ class Server:
         fields = stat.rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def resident_bytes(self):
+    def resident_bytes(self, field="VmRSS"):
+        """Now, or at most since the process began: VmHWM."""
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(field + ":"):
                 return int(line.split()[1]) * 1024
         raise Missing(f"{self.name} has ended")
 
@@ -218,30 +219,6 @@ def redis_benchmark(server, test, connections, value_size, keys, seconds):
                 "server_us": (server.cpu_seconds() - before) * 1e6 / count,
                 "p50_us": float(fields[4]) * 1000, "p99_us": float(fields[6]) * 1000}
     return once(max(1000, int(once(50 * connections)["rate"] * seconds)))
-
-
-class Watch:
-    """Looks at something every so often in a thread of its own, and keeps the greatest."""
-
-    def __init__(self, look, every_s=0.1):
-        self.look = look
-        self.every_s = every_s
-        self.greatest = 0
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.thread.join()
-
-    def run(self):
-        while not self.ended.wait(self.every_s):
-            with contextlib.suppress(OSError, Missing):
-                self.greatest = max(self.greatest, self.look())
 
 
 class Background:
