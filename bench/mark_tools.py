@@ -35,7 +35,8 @@ def require(tools):
     missing += [f"{BIN / tool}: ./dev build release {tool}"
                 for tool in tools if tool not in packages and not (BIN / tool).exists()]
     if missing:
-        sys.exit("missing:\n  " + "\n  ".join(missing))
+        print("missing:\n  " + "\n  ".join(missing), file=sys.stderr)
+        sys.exit(2)
 
 
 def free_port():
