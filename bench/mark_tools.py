@@ -170,7 +170,11 @@ def run_client(command):
         errors = []
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
         reader.start()
-        output = process.stdout.read().decode()
+        try:
+            output = process.stdout.read().decode()
+        except BaseException:  # Whoever ends the script does not wait for the run.
+            process.kill()
+            raise
         reader.join()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
