@@ -3,30 +3,32 @@
 
 #include <cstdint>
 #include <iosfwd>
-#include <memory>
-#include <string>
 
-#include "base/histogram.h"
 #include "base/status.h"
+#include "client/bench/tally.h"
 #include "client/bench/workload.h"
 
 namespace synod::client {
 
-/// What a run measured. Latencies in nanoseconds, of operations begun after the warm-up.
+/// What a run measured.
 struct BenchReport {
-  base::Histogram reads;
-  base::Histogram writes;
-  double seconds = 0;
-  std::uint64_t answered = 0;  ///< With those of the warm-up, without the loading.
-  std::uint64_t errors = 0;    ///< Replies that report failure.
-  std::uint64_t wrong = 0;     ///< Reads that returned what nobody wrote, or nothing.
-  std::string first_error;     ///< Of any connection; empty if there was none.
+  struct Load {
+    std::uint64_t keys = 0;  ///< Acknowledged.
+    double seconds = 0;
+    LatencyHistogram requests;
+    ErrorCounts errors;
+  };
+  Load load;
+  Tally tally;
+  double seconds = 0;        ///< From the end of the warm-up to the last answer.
+  double cpu_us_per_op = 0;  ///< Of this process, for each operation answered.
 
-  [[nodiscard]] bool good() const { return errors == 0 && wrong == 0 && first_error.empty(); }
+  [[nodiscard]] bool good() const { return load.errors.by_code().empty() && tally.good(); }
+  [[nodiscard]] double per_second() const;
 };
 
-/// Writes every key once, then lets each connection issue one operation after the other. An error
-/// only if it could not begin.
+/// Writes every key once if asked to, then runs the load. An error only if it could not begin; what
+/// went wrong later is in the report. A load that was refused is not followed by a run.
 [[nodiscard]] base::Status run_bench(const Workload& workload, BenchReport& report);
 
 void print_text(const Workload& workload, const BenchReport& report, std::ostream& out);
