@@ -71,14 +71,20 @@ void CommitPipeline::resume() {
   if (--pauses_ == 0) wake();
 }
 
+bool CommitPipeline::must_wait() const {
+  return persistence_.backlog_bytes() > options_.backlog_bytes_max || database_.must_wait();
+}
+
 core::LogIndex CommitPipeline::next_index() const { return executor_.applied_index().next(); }
 
 void CommitPipeline::run() {
   scheduled_ = false;
   if (failed_ || pauses_ > 0) return;
   // At the end nobody waits any more: the log holds what the backend has not taken.
-  if (!finishing_ && persistence_.backlog_bytes() > options_.backlog_bytes_max) {
-    // The backend is behind: wait for it, the queue in front of us turns callers away.
+  if (!finishing_ && must_wait()) {
+    // The backend is behind, or values cannot leave memory before it has them: wait for it, the
+    // queue in front of us turns callers away.
+    database_.housekeep(dispatcher_.clock().boot_time());
     persistence_.kick();
     scheduled_ = true;
     dispatcher_.run_after(kBacklogPause, [this] { run(); });

@@ -94,6 +94,7 @@ class CommitPipeline {
  private:
   void wake();
   void run();
+  [[nodiscard]] bool must_wait() const;
   [[nodiscard]] std::vector<PendingOperation> take_group();
   void commit_durably(std::vector<PendingOperation> group);
   void commit_at_once(std::vector<PendingOperation> group);

@@ -118,8 +118,9 @@ Status Replicated::recover() {
                                         seams_.storage, seams_.random.fork(), seams_.open_backend},
                                        std::move(state)));
   gate_ = std::make_unique<ApplyGate>(*machine_);
-  router_ = std::make_unique<ConsensusRouter>(options_, seams_.consensus, seams_.apply,
-                                              seams_.transport, *machine_, seams_.random.fork());
+  router_ =
+      std::make_unique<ConsensusRouter>(options_, seams_.consensus, seams_.apply, seams_.transport,
+                                        *machine_, seams_.random.fork(), seams_.cold_reads);
   machine_->set_listener(*router_);
   link_ = std::make_unique<PeerLink>(
       seams_.transport, self_, seams_.consensus.clock(),

@@ -45,6 +45,7 @@ struct ReplicatedOptions {
   std::size_t pending_max = 65'536;
   std::uint64_t pending_bytes_max = 64U << 20;
   std::uint64_t log_bytes_max = 4ULL << 30;
+  /// Of what can not leave memory: MEMORY_FULL beyond it; 0: no limit.
   std::uint64_t table_bytes_max = 0;
   std::uint64_t backlog_bytes_max = 64U << 20;
   std::uint64_t disk_reserve_bytes = 0;
@@ -79,6 +80,9 @@ struct ReplicatedSeams {
   std::function<void(std::uint64_t cluster)> on_cluster;
   /// A broken promise of the disk, once: nothing is sent, written or answered afterwards.
   std::function<void(const std::string& reason)> fatal;
+  /// Read values that left memory. Needed with DatabaseOptions::memory_bytes_max alone; without
+  /// them whoever meets such a value waits himself.
+  std::vector<base::Dispatcher*> cold_reads = {};
 };
 
 class AdminCalls;

@@ -160,7 +160,8 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
 }
 
 bool ReplicatedStateMachine::must_wait() const {
-  return image_->persistence->backlog_bytes() > options_.backlog_bytes_max;
+  return image_->persistence->backlog_bytes() > options_.backlog_bytes_max ||
+         image_->database->must_wait();
 }
 
 Status ReplicatedStateMachine::execute(const Delivery& delivery) {

@@ -8,6 +8,7 @@
 #include "base/sim_loop.h"
 #include "router/standalone.h"
 #include "storage/sim_file.h"
+#include "tests/router/held_dispatcher.h"
 
 namespace synod::router {
 
@@ -41,6 +42,10 @@ class SimServer {
   /// Of the next process.
   [[nodiscard]] StandaloneOptions& options() { return options_; }
   [[nodiscard]] base::SimLoop& loop() { return loop_; }
+  /// The threads that read values which left memory stand still.
+  void hold_readers(bool is_held) {
+    for (const auto& reader : pool_) reader->hold(is_held);
+  }
   /// The value of `key` now; nullopt if missing.
   [[nodiscard]] std::optional<std::string> get(const std::string& key);
 
@@ -50,6 +55,8 @@ class SimServer {
   base::SimDispatcher& commit_;
   base::SimDispatcher& persistence_;
   base::SimDispatcher& storage_;
+  std::vector<base::SimDispatcher*> readers_;
+  std::vector<std::unique_ptr<HeldDispatcher>> pool_;
   StandaloneOptions options_;
   std::unique_ptr<Standalone> store_;
   std::shared_ptr<std::vector<std::optional<core::Outcome>>> outcomes_;
