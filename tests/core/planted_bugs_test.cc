@@ -2,6 +2,7 @@
 // Measures the twin test: every planted bug must be caught within a stated number of operations.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "base/plant.h"
@@ -30,6 +31,18 @@ INSTANTIATE_TEST_SUITE_P(Core, PlantedBug,
                                          "clock_from_wall", "tokens_not_in_batch",
                                          "ring_off_by_one", "conflict_off_by_one",
                                          "expiry_not_a_write"));
+
+/// A store that cannot find a value any more says nothing at all.
+TEST(PlantedBug, AValueThatLeftTooEarlyEndsTheProcess) {
+  EXPECT_EXIT(
+      {
+        base::set_plant("value_dropped_before_persisted");
+        Twins twins(7);
+        const auto difference = twins.run(kOperationsMax);
+        std::quick_exit(difference.has_value() ? 1 : 0);
+      },
+      testing::ExitedWithCode(5), "left memory");
+}
 
 TEST(PlantedBug, NoneMeansNoDifference) {
   base::set_plant("");

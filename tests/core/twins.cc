@@ -12,6 +12,8 @@ std::string describe(const Outcome& outcome) {
                       " results");
 }
 
+constexpr std::uint64_t kCrampedBytes = 30'000;
+
 Policy small_policy() {
   Policy policy;
   policy.conflict_window_ms = 120;
@@ -25,25 +27,32 @@ Policy small_policy() {
   return policy;
 }
 
-DatabaseOptions options_of(bool tight) {
+DatabaseOptions tight_options() {
   DatabaseOptions options;
-  if (tight) {
-    options.snapshot_window = base::Nanos(0);
-    options.old_bytes_max = 0;
-  }
+  options.snapshot_window = base::Nanos(0);
+  options.old_bytes_max = 0;
+  return options;
+}
+
+/// A bound of so much above what an empty store takes.
+DatabaseOptions bounded_options(std::uint64_t bytes) {
+  DatabaseOptions options;
+  options.memory_bytes_max = TransactionalKvDatabase(options).memory_bytes() + bytes;
+  options.spill_bytes_min = 1;
   return options;
 }
 
 }  // namespace
 
 struct Twins::Twin {
-  Twin(std::string twin_name, bool is_tight)
-      : name(std::move(twin_name)), tight(is_tight), backend(storage::make_memory_backend()) {
+  explicit Twin(std::string twin_name, const DatabaseOptions& its_options = {})
+      : name(std::move(twin_name)), options(its_options), backend(storage::make_memory_backend()) {
     reopen();
   }
 
   void reopen() {
-    database = std::make_unique<TransactionalKvDatabase>(options_of(tight));
+    core.reset();
+    database = std::make_unique<TransactionalKvDatabase>(options);
     core = std::make_unique<KvServiceCore>(*database);
     executor = std::make_unique<KvStoreExecutor>(*core, *database);
   }
@@ -51,11 +60,21 @@ struct Twins::Twin {
   [[nodiscard]] base::Status persist() {
     WriteBehind::Batch batch = database->write_behind().take();
     if (batch.last == LogIndex(0)) return {};
+    written = batch.version;
     return backend->write(batch.rows);
   }
 
+  void take_snapshot() {
+    ColdValues& cold = database->cold_values();
+    if (written > cold.covered()) cold.add(written, *backend->snapshot());
+  }
+
+  [[nodiscard]] bool drops_values() const { return options.memory_bytes_max != 0; }
+  [[nodiscard]] bool is_tight() const { return options.old_bytes_max == 0; }
+
   std::string name;
-  bool tight;
+  DatabaseOptions options;
+  Version written{0};
   std::unique_ptr<storage::StorageBackend> backend;
   std::unique_ptr<TransactionalKvDatabase> database;
   std::unique_ptr<KvServiceCore> core;
@@ -63,10 +82,12 @@ struct Twins::Twin {
 };
 
 Twins::Twins(std::uint64_t seed) : stream_(seed), random_(seed ^ 0x7477696eULL) {
-  twins_.push_back(std::make_unique<Twin>("steady", false));
-  twins_.push_back(std::make_unique<Twin>("crashing", false));
-  twins_.push_back(std::make_unique<Twin>("restored", false));
-  twins_.push_back(std::make_unique<Twin>("tight", true));
+  twins_.push_back(std::make_unique<Twin>("steady"));
+  twins_.push_back(std::make_unique<Twin>("crashing"));
+  twins_.push_back(std::make_unique<Twin>("restored"));
+  twins_.push_back(std::make_unique<Twin>("tight", tight_options()));
+  twins_.push_back(std::make_unique<Twin>("spilled", bounded_options(0)));
+  twins_.push_back(std::make_unique<Twin>("cramped", bounded_options(kCrampedBytes)));
 }
 
 Twins::~Twins() = default;
@@ -77,6 +98,7 @@ std::optional<std::string> Twins::run(std::uint64_t operations) {
       return base::concat("operation ", index_, ": ", *difference);
     }
   }
+  for (const auto& twin : twins_) count_work(*twin);
   return compare_deeply();
 }
 
@@ -95,6 +117,7 @@ std::optional<std::string> Twins::step() {
   ++seen_[static_cast<std::size_t>(expected.code)];
   const base::Bytes encoded = encode_operation(operation);
   for (auto& twin : twins_) {
+    if (random_.chance(0.3) && twin->core->needs_disk(operation)) twin->core->fetch_for(operation);
     const auto result = twin->executor->apply_encoded(index, encoded);
     if (!result.ok()) return twin->name + ": " + result.status().to_string();
     if (!(result->outcome == expected)) {
@@ -109,7 +132,7 @@ std::optional<std::string> Twins::step() {
                           model_.state().clock().value(), " ",
                           model_.state().conflict_floor().value());
     }
-    const double eagerness = twin->tight ? 0.5 : 0.05;
+    const double eagerness = twin->is_tight() ? 0.5 : 0.05;
     if (random_.chance(eagerness)) {
       twin->database->housekeep(std::chrono::milliseconds(10 * index_));
     }
@@ -117,9 +140,13 @@ std::optional<std::string> Twins::step() {
       const base::Status persisted = twin->persist();
       if (!persisted.ok()) return twin->name + ": " + persisted.to_string();
     }
+    if (twin->drops_values()) {
+      if (auto difference = keep_memory(*twin)) return difference;
+    }
   }
   if (random_.chance(0.002)) {
     if (auto difference = crash(*twins_[1])) return difference;
+    if (auto difference = crash(*twins_[4])) return difference;
   }
   if (random_.chance(0.05)) {
     if (auto difference = compare_reads()) return difference;
@@ -128,8 +155,33 @@ std::optional<std::string> Twins::step() {
   return std::nullopt;
 }
 
+/// What persistence and the pipeline do for a store with a memory bound, at odd moments.
+std::optional<std::string> Twins::keep_memory(Twin& twin) {
+  if (random_.chance(0.1)) {
+    const base::Status persisted = twin.persist();
+    if (!persisted.ok()) return twin.name + ": " + persisted.to_string();
+  }
+  if (random_.chance(0.05)) twin.take_snapshot();
+  if (random_.chance(0.1)) twin.database->cold_values().release();
+  if (!random_.chance(0.1) || !twin.database->must_wait()) return std::nullopt;
+  const base::Status persisted = twin.persist();
+  if (!persisted.ok()) return twin.name + ": " + persisted.to_string();
+  twin.take_snapshot();
+  if (!twin.database->must_wait()) return std::nullopt;
+  return twin.name + " waits although everything is persisted";
+}
+
+void Twins::count_work(const Twin& twin) {
+  const MemoryStatus status = twin.database->memory_status();
+  memory_work_.cold_reads += status.cold_reads;
+  memory_work_.apply_fetches += status.apply_fetches;
+  memory_work_.values_dropped += status.values_dropped;
+  memory_work_.values_warmed += status.values_warmed;
+}
+
 std::optional<std::string> Twins::crash(Twin& twin) {
   ++crashes_;
+  count_work(twin);
   twin.reopen();
   const auto loaded = twin.database->load(*twin.backend);
   if (!loaded.ok()) return twin.name + " cannot load: " + loaded.status().to_string();
@@ -156,7 +208,10 @@ std::optional<std::string> Twins::compare_reads() {
   range.skip = random_.below(3);
   const RangeReadReply expected_range = model_core_.read_range(range);
   for (auto& twin : twins_) {
-    const PointReadReply reply = twin->core->read(request);
+    // Without waiting the answer may be that it takes the disk, and never a wrong one.
+    const ReadWait wait = random_.chance(0.9) ? ReadWait::kForDisk : ReadWait::kNever;
+    const PointReadReply reply = twin->core->read(request, wait);
+    if (reply.is_cold && wait == ReadWait::kNever && twin->drops_values()) continue;
     // What a twin forgot it must say, never guess.
     const bool forgot = reply.code == OutcomeCode::kTooOld && request.at && *request.at < newest;
     if (forgot) continue;
@@ -166,7 +221,8 @@ std::optional<std::string> Twins::compare_reads() {
                           request.key, " at ", newest.value(), ", the model '", expected.value,
                           "' v", expected.version.value());
     }
-    const RangeReadReply rows = twin->core->read_range(range);
+    const RangeReadReply rows = twin->core->read_range(range, wait);
+    if (rows.is_cold && wait == ReadWait::kNever && twin->drops_values()) continue;
     if (rows.code == OutcomeCode::kTooOld && range.at && *range.at < newest) continue;
     if (rows.rows != expected_range.rows || rows.has_more != expected_range.has_more) {
       return base::concat(twin->name, " scans ", rows.rows.size(), " rows from ", range.begin,
@@ -196,8 +252,8 @@ std::optional<std::string> Twins::compare_deeply() {
           return true;
         });
     if (!scanned.ok() || !copy->write(rows).ok()) return "the checkpoint cannot be copied";
-    restored.backend = std::move(copy);
     restored.reopen();
+    restored.backend = std::move(copy);
     const auto loaded = restored.database->load(*restored.backend);
     if (!loaded.ok()) return "restored: " + loaded.status().to_string();
   }

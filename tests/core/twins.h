@@ -21,6 +21,8 @@ namespace synod::core {
 ///   crashing   is killed at random points and recovered from its rows and the log
 ///   restored   is replaced midway by a copy of another one's rows
 ///   tight      keeps almost no history and does its housekeeping at odd moments
+///   spilled    has no room for any value that may leave, and is killed like crashing
+///   cramped    has room for some values and for history of which values have left
 ///   model      is a brute-force map that never sweeps
 ///
 /// After every operation outcome, version and clock must be equal; from time to time the state
@@ -36,9 +38,13 @@ class Twins {
     return seen_[static_cast<std::size_t>(code)];
   }
   [[nodiscard]] std::uint64_t crashes() const { return crashes_; }
+  /// What the two that drop values did, to show that they do.
+  [[nodiscard]] const MemoryStatus& memory_work() const { return memory_work_; }
 
  private:
   struct Twin;
+  [[nodiscard]] std::optional<std::string> keep_memory(Twin& twin);
+  void count_work(const Twin& twin);
   [[nodiscard]] std::optional<std::string> step();
   [[nodiscard]] std::optional<std::string> compare_deeply();
   [[nodiscard]] std::optional<std::string> compare_reads();
@@ -53,6 +59,7 @@ class Twins {
   std::uint64_t log_first_ = 1;
   std::uint64_t index_ = 0;
   std::uint64_t crashes_ = 0;
+  MemoryStatus memory_work_;
   std::array<std::uint64_t, 32> seen_{};
 };
 
