@@ -94,13 +94,15 @@ router::StandaloneOptions standalone_options(const Config& config) {
   pipeline.pending_max = config.database.pending_max;
   pipeline.pending_bytes_max = plan.pending_bytes_max;
   pipeline.backlog_bytes_max = plan.persistence_buffer_bytes_max;
+  pipeline.group_bytes_max = plan.group_bytes_max;
   pipeline.log_bytes_max = config.database.log_bytes_max;
   options.persistence = persistence_of(plan);
   options.database = database_of(config, plan);
   options.table_bytes_max = plan.fixed_bytes_max;
   options.limits = limits_of(config);
   options.policy = policy_of(config);
-  options.log = log_of(config, pipeline.group_bytes_max);
+  pipeline.unsynced_bytes_max = plan.group_bytes_max;
+  options.log = log_of(config, plan.group_bytes_max);
   options.disk_reserve_bytes = config.database.disk_reserve;
   return options;
 }

@@ -7,6 +7,7 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <mutex>
@@ -282,6 +283,14 @@ rocksdb::Options make_options(const BackendOptions& limits) {
   options.max_background_jobs = limits.background_jobs;
   options.write_buffer_size = limits.write_buffer_bytes / 2;
   options.max_write_buffer_number = 3;
+  // In proportion to what is flushed: with levels for much larger files, each flush of a small
+  // buffer would rewrite a hundred times as much.
+  constexpr std::uint64_t kLevelBytesMax = 256U << 20;
+  constexpr std::uint64_t kFileBytesMax = 64U << 20;
+  options.max_bytes_for_level_base =
+      std::min<std::uint64_t>(8 * options.write_buffer_size, kLevelBytesMax);
+  options.target_file_size_base =
+      std::min<std::uint64_t>(2 * options.write_buffer_size, kFileBytesMax);
   options.max_bgerror_resume_count = 0;  // Retries are ours: one place decides (resume_if_stopped).
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.max_log_file_size = std::size_t{4} << 20;

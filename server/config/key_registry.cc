@@ -160,10 +160,10 @@ void add_database_sizes(std::vector<Key>& keys) {
                                    "Store behind the tables; memory keeps only the log."));
   keys.push_back(row<kIn, &S::write_buffer_bytes>(
       "database", "write_buffer_bytes", kBytes, 0, 64 * kGiB,
-      "The backend's memtables. 0 takes 64 MiB or, with memory_limit, an eighth of it."));
+      "The backend's memtables. 0 takes 64 MiB or, with memory_limit, at most a 32nd of it."));
   keys.push_back(row<kIn, &S::block_cache_bytes>(
       "database", "block_cache_bytes", kBytes, 0, kTiB,
-      "The backend's cache of blocks. 0 takes 64 MiB or, with memory_limit, a sixteenth of it."));
+      "The backend's cache of blocks. 0 takes 64 MiB or, with memory_limit, a 32nd of it."));
   keys.push_back(row<kIn, &S::log_segment_bytes>("database", "log_segment_bytes", kBytes, kMiB,
                                                  4 * kGiB, "One file of the log."));
   keys.push_back(row<kIn, &S::log_bytes_max>(
@@ -172,7 +172,7 @@ void add_database_sizes(std::vector<Key>& keys) {
   keys.push_back(row<kIn, &S::persistence_buffer_bytes_max>(
       "database", "persistence_buffer_bytes_max", kBytes, 0, kTiB,
       "Committed bytes that wait for the backend; writers wait beyond it. 0 takes 64 MiB or, with "
-      "memory_limit, at most a sixteenth of it."));
+      "memory_limit, at most a 32nd of it."));
   keys.push_back(row<kIn, &S::pending_max>("database", "pending_max", kInteger, 1, 10'000'000,
                                            "Writes that wait to be ordered; more get BUSY."));
   keys.push_back(row<kIn, &S::pending_bytes_max>(

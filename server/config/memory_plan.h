@@ -17,6 +17,9 @@ struct MemoryPlan {
   std::uint64_t pending_bytes_max = 0;
   /// Rows wait for others no longer than until so many bytes of them wait.
   std::uint64_t linger_bytes = 0;
+  /// Operations of a standalone store that become one frame of the log: encoded, they take as much
+  /// again.
+  std::uint64_t group_bytes_max = 0;
   /// Tables, their history and rows on their way to the backend: values leave memory beyond it. 0:
   /// no limit.
   std::uint64_t table_bytes = 0;
