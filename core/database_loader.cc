@@ -6,11 +6,16 @@
 
 namespace synod::core {
 namespace {
-/// Keys that come later need the room of values that came before.
-constexpr std::size_t kNodesPerLoadedRow = 16;
+/// What both indexes will take for a node, and the list of nodes until then.
+constexpr std::uint64_t kIndexBytes = 32;
 /// There is no reader yet: what was replaced may go as soon as it is worth a look.
 constexpr std::size_t kRetiredMax = 1'024;
 }  // namespace
+
+struct TransactionalKvDatabase::Loading {
+  std::vector<KeyNode*> nodes;
+  std::size_t hand = 0;  ///< The values of the nodes before it have left again.
+};
 
 base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBackend& backend) {
   SYNOD_ASSERT(points_.size() == 0 && applied_index_ == LogIndex(0), "load fills an empty store");
@@ -50,25 +55,37 @@ base::Status TransactionalKvDatabase::hold_loaded(const storage::StorageBackend&
 base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& backend,
                                                 bool has_scalars) {
   base::Status failed;
-  SYNOD_RETURN_IF_ERROR(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-    const char kind = key.empty() ? '\0' : key[0];
-    if (key.size() == 1 && (kind == kAppliedRow || kind == kScalarsRow)) return true;
-    if (key.size() == 1 && kind == kLabelRow) {
-      label_ = base::Bytes(value);
-      return true;
-    }
-    if (!has_scalars) {
-      // Before the first policy there is nothing but the position in the log.
-      failed = {base::StatusCode::kCorruption, "the backend lacks its head rows"};
-    } else {
-      failed = kind == kEntryRow ? load_entry(key, value) : state_.load_row(key, value);
-    }
-    return failed.ok();
-  }));
-  return failed;
+  Loading loading;
+  // Nobody reads yet: a pause for a huge page harms nobody.
+  heap_.slabs().set_eager(true);
+  const base::Status scanned =
+      backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
+        const char kind = key.empty() ? '\0' : key[0];
+        if (key.size() == 1 && (kind == kAppliedRow || kind == kScalarsRow)) return true;
+        if (key.size() == 1 && kind == kLabelRow) {
+          label_ = base::Bytes(value);
+          return true;
+        }
+        if (!has_scalars) {
+          // Before the first policy there is nothing but the position in the log.
+          failed = {base::StatusCode::kCorruption, "the backend lacks its head rows"};
+        } else {
+          failed =
+              kind == kEntryRow ? load_entry(key, value, loading) : state_.load_row(key, value);
+        }
+        return failed.ok();
+      });
+  heap_.slabs().set_eager(false);
+  SYNOD_RETURN_IF_ERROR(scanned);
+  SYNOD_RETURN_IF_ERROR(failed);
+  // Both indexes at once: the backend's order is theirs.
+  order_.build(loading.nodes);
+  points_.build(loading.nodes);
+  return {};
 }
 
-base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::BytesView value) {
+base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::BytesView value,
+                                                 Loading& loading) {
   const auto ref = parse_entry_row_key(key);
   if (!ref) return {base::StatusCode::kCorruption, "an entry row has a malformed key"};
   SYNOD_ASSIGN_OR_RETURN(const EntryRow row, parse_entry_row_value(value));
@@ -81,34 +98,43 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
     return {base::StatusCode::kCorruption,
             base::concat("the value of ", base::escape(ref->key), " does not match its digest")};
   }
-  KeyNode* node = KeyNode::create(*ref);
-  Record* record = load_record(row);
-  node->head.store(record, std::memory_order_relaxed);
-  order_.insert(node);
-  points_.insert(node);
+  KeyNode* node = load_node(*ref, row, loading);
+  entries_hash_.add(state_.hasher().entry(*ref, row.header));
   if (row.header.type == RecordType::kTombstone) {
     // Stored tombstones are those not yet forgotten, whether or not the floor has passed them.
     tombstones_.emplace(row.header.version, node);
     tombstone_bytes_ += tombstone_cost(*node);
-    entries_hash_.add(state_.hasher().entry(node->ref(), row.header));
-  } else {
-    count(*node, *record);
-    write_behind_.discard_open();
+    return {};
   }
-  if (is_bounded()) make_room(kNodesPerLoadedRow);
-  if (epochs_.retired_count() >= kRetiredMax) epochs_.collect();
+  if (row.header.expiry != TimeMs(0)) expiries_.emplace(row.header.expiry, node);
+  keys_.fetch_add(1, std::memory_order_relaxed);
+  live_bytes_.fetch_add(node->key_size() + row.value.size(), std::memory_order_relaxed);
+  count_value(*node->head.load(std::memory_order_relaxed));
   return {};
 }
 
-/// The record of a row; without its value if there is no room for it.
-Record* TransactionalKvDatabase::load_record(const EntryRow& row) const {
+/// The node of a row, without its value if there is no room for that. Keys that come later need
+/// the room of values that came before.
+KeyNode* TransactionalKvDatabase::load_node(const KeyRef& ref, const EntryRow& row,
+                                            Loading& loading) {
   const auto size = static_cast<std::uint32_t>(row.value.size());
-  if (is_bounded() && row.header.type != RecordType::kTombstone &&
-      cold_.covered() >= row.header.version && size > 0 && size >= options_.spill_bytes_min &&
-      memory_bytes() + size > room_mark()) {
-    return Record::create_cold(row.header, size);
+  const bool is_held = row.header.version <= cold_.covered();
+  const auto is_full = [&](std::uint64_t more) {
+    return is_bounded() && used_bytes() + loading.nodes.size() * kIndexBytes + more > room_mark();
+  };
+  while (loading.hand < loading.nodes.size() && is_full(0)) {
+    (void)drop_value(*loading.nodes[loading.hand++], true);
   }
-  return Record::create(row.header, row.value);
+  if (epochs_.retired_count() >= kRetiredMax) {
+    epochs_.collect();
+    leaving_bytes_.store(0, std::memory_order_relaxed);
+  }
+  const bool may_leave =
+      row.header.type != RecordType::kTombstone && size > 0 && size >= options_.spill_bytes_min;
+  loading.nodes.push_back(may_leave && is_held && is_full(size)
+                              ? heap_.create_cold_node(ref, row.header, size)
+                              : heap_.create_node(ref, row.header, row.value));
+  return loading.nodes.back();
 }
 
 base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const StateHash& stored) {

@@ -19,9 +19,9 @@ constexpr std::size_t kNodesUnderPressure = 512;
 constexpr std::uint64_t kWorthWaitingShare = 64;
 /// Values of so many bytes share one entry of what waits for a snapshot.
 constexpr std::uint64_t kUncoveredPerEntry = 64U << 10U;
+/// The share of the bound that is made free for values which move together.
+constexpr std::uint64_t kHoleShare = 8;
 constexpr int kReadAttempts = 3;
-
-void destroy_record(void* record) { Record::destroy(static_cast<Record*>(record)); }
 
 std::uint64_t less(std::uint64_t bytes, std::uint64_t part) {
   return bytes - std::min(bytes, part);
@@ -30,12 +30,13 @@ std::uint64_t less(std::uint64_t bytes, std::uint64_t part) {
 }  // namespace
 
 std::uint64_t TransactionalKvDatabase::memory_bytes() const {
-  constexpr std::uint64_t kPerNode =
-      sizeof(KeyNode) + sizeof(Record) + 2 * sizeof(std::max_align_t);
-  const std::uint64_t spilled = spilled_bytes_.load(std::memory_order_relaxed);
-  return points_.memory_bytes() + order_.memory_bytes() + points_.size() * kPerNode +
-         less(live_bytes(), spilled) + old_bytes_.load(std::memory_order_relaxed) +
+  return heap_.bytes_reserved() + points_.memory_bytes() + order_.memory_bytes() +
          write_behind_.bytes() + warm_.bytes();
+}
+
+std::uint64_t TransactionalKvDatabase::used_bytes() const {
+  return less(heap_.bytes_in_use(), leaving_bytes_.load(std::memory_order_relaxed)) +
+         points_.memory_bytes() + order_.memory_bytes() + write_behind_.bytes() + warm_.bytes();
 }
 
 std::uint64_t TransactionalKvDatabase::unevictable_bytes() const {
@@ -43,7 +44,7 @@ std::uint64_t TransactionalKvDatabase::unevictable_bytes() const {
   const std::uint64_t passing = droppable_bytes_.load(std::memory_order_relaxed) +
                                 old_bytes_.load(std::memory_order_relaxed) + write_behind_.bytes() +
                                 warm_.bytes();
-  return less(memory_bytes(), passing);
+  return less(used_bytes(), passing);
 }
 
 MemoryStatus TransactionalKvDatabase::memory_status() const {
@@ -73,11 +74,11 @@ void TransactionalKvDatabase::count_value(const Record& record) {
     spilled_bytes_.fetch_add(record.value_size, std::memory_order_relaxed);
   } else if (may_leave(record)) {
     droppable_bytes_.fetch_add(record.value_size, std::memory_order_relaxed);
-    if (!is_bounded() || record.header.version <= cold_.covered()) return;
+    if (!is_bounded() || record.version <= cold_.covered()) return;
     if (uncovered_.empty() || uncovered_.back().second >= kUncoveredPerEntry) {
-      uncovered_.emplace_back(record.header.version, 0);
+      uncovered_.emplace_back(record.version, 0);
     }
-    uncovered_.back().first = record.header.version;
+    uncovered_.back().first = record.version;
     uncovered_.back().second += record.value_size;
     uncovered_bytes_ += record.value_size;
   }
@@ -95,17 +96,16 @@ void TransactionalKvDatabase::uncount_value(const Record& record) {
 
 /// Exchanges a head for its twin. Nothing else points at a head without history (DB6): entries of
 /// `superseded_` name records that have one.
-void TransactionalKvDatabase::replace_head(KeyNode& node, Record* old, Record* record) {
-  uncount_value(*old);
-  node.head.store(record, std::memory_order_release);
+void TransactionalKvDatabase::replace_head(KeyNode& node, Record* record) {
+  uncount_value(*node.head.load(std::memory_order_relaxed));
+  heap_.replace_head(node, record);
   count_value(*record);
-  epochs_.retire(old, destroy_record);
 }
 
 bool TransactionalKvDatabase::is_droppable(const Record& head, bool even_if_read) const {
   if (!may_leave(head) || head.is_cold) return false;
-  if (head.older.load(std::memory_order_relaxed) != nullptr) return false;
-  const bool is_covered = head.header.version <= cold_.covered();
+  if (head.older() != nullptr) return false;
+  const bool is_covered = head.version <= cold_.covered();
   if (!is_covered && !SYNOD_PLANT("value_dropped_before_persisted")) return false;
   const bool was_read = head.was_read.load(std::memory_order_relaxed);
   if (was_read) head.was_read.store(false, std::memory_order_relaxed);
@@ -115,32 +115,42 @@ bool TransactionalKvDatabase::is_droppable(const Record& head, bool even_if_read
 bool TransactionalKvDatabase::drop_value(KeyNode& node, bool even_if_read) {
   Record* head = node.head.load(std::memory_order_relaxed);
   if (!is_droppable(*head, even_if_read)) return false;
-  replace_head(node, head, Record::create_cold(head->header, head->value_size));
+  leaving_bytes_.fetch_add(head->bytes(), std::memory_order_relaxed);
+  replace_head(node, heap_.create_cold(head->header(), head->value_size));
   values_dropped_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
-/// Moves the hand over up to `nodes_max` nodes, more of them over the bound.
+/// Moves the hand over up to `nodes_max` nodes, more of them over the bound. If it is the holes in
+/// the heap that are too many, records move together.
 void TransactionalKvDatabase::make_room(std::size_t nodes_max) {
-  const std::uint64_t total = memory_bytes();
-  if (total <= room_mark() || !cold_.is_wanted()) return;
-  std::uint64_t excess = total - room_mark();
-  const bool is_over = total > options_.memory_bytes_max;
+  if (!cold_.is_wanted()) return;
+  const std::uint64_t used = used_bytes();
+  const bool has_holes = memory_bytes() > options_.memory_bytes_max;
+  const std::uint64_t target =
+      room_mark() - (has_holes ? options_.memory_bytes_max / kHoleShare : 0);
+  if (used <= target) return;
+  std::uint64_t excess = used - target;
+  const bool is_over = used > options_.memory_bytes_max;
   if (is_over) nodes_max = std::max(nodes_max, kNodesUnderPressure);
   KeyNode* last = nullptr;
   const Hand from = hand_;
   order_.scan(KeyRef{from.ns, from.space, from.key}, false, [&](KeyNode& node) {
     last = &node;
     const std::uint64_t size = node.head.load(std::memory_order_relaxed)->value_size;
-    if (drop_value(node, is_over)) excess = less(excess, size);
+    if (drop_value(node, is_over)) {
+      excess = less(excess, size);
+    } else if (has_holes) {
+      (void)heap_.settle(node);
+    }
     return excess > 0 && --nodes_max > 0;
   });
   if (last == nullptr || (excess > 0 && nodes_max > 0)) {
     hand_ = Hand();  // The end: the next round begins.
     return;
   }
-  hand_.ns = last->ns;
-  hand_.space = last->space;
+  hand_.ns = last->ns();
+  hand_.space = last->space();
   hand_.key.assign(last->key());
 }
 
@@ -156,7 +166,7 @@ std::uint64_t TransactionalKvDatabase::uncovered_bytes() {
 bool TransactionalKvDatabase::must_wait() {
   if (!is_bounded() || !cold_.is_wanted()) return false;
   make_room(kNodesUnderPressure);
-  const bool is_over = memory_bytes() > options_.memory_bytes_max;
+  const bool is_over = used_bytes() > options_.memory_bytes_max;
   const std::uint64_t coming = uncovered_bytes() + write_behind_.bytes();
   const bool waits = is_over && coming > options_.memory_bytes_max / kWorthWaitingShare;
   cold_.hurry(waits);
@@ -169,11 +179,11 @@ void TransactionalKvDatabase::take_warm_values() {
     KeyNode* node = points_.find(KeyRef{warm.ns, warm.space, warm.key});
     if (node == nullptr) continue;
     Record* head = node->head.load(std::memory_order_relaxed);
-    if (!head->is_cold || head->header.version != warm.version) continue;
-    if (memory_bytes() + warm.value.size() > options_.memory_bytes_max) continue;
-    Record* record = Record::create(head->header, warm.value);
+    if (!head->is_cold || head->version != warm.version) continue;
+    if (used_bytes() + warm.value.size() > options_.memory_bytes_max) continue;
+    Record* record = heap_.create(head->header(), warm.value);
     record->was_read.store(true, std::memory_order_relaxed);
-    replace_head(*node, head, record);
+    replace_head(*node, record);
     values_warmed_.fetch_add(1, std::memory_order_relaxed);
   }
 }
@@ -185,7 +195,7 @@ base::BytesView TransactionalKvDatabase::latest_value(const KeyRef& ref) {
   const Record& head = *node->head.load(std::memory_order_relaxed);
   if (!head.is_cold) return head.value();
   apply_fetches_.fetch_add(1, std::memory_order_relaxed);
-  const ColdTicket ticket{ref.ns, head.header.version, head.header.digest, {}};
+  const ColdTicket ticket{ref.ns, head.version, head.digest, {}};
   base::Status failed;
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     auto value = cold_.fetch(ref, ticket, state_.hasher());

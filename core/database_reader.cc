@@ -19,9 +19,9 @@ struct Visible {
 /// The newest record at or below `at` (DB1); null if the chain begins above it.
 Visible record_at(const KeyNode& node, Version at) {
   Visible found{node.head.load(std::memory_order_acquire), nullptr};
-  while (found.record != nullptr && found.record->header.version > at) {
+  while (found.record != nullptr && found.record->version > at) {
     found.newer = found.record;
-    found.record = found.record->older.load(std::memory_order_acquire);
+    found.record = found.record->older();
   }
   return found;
 }
@@ -29,9 +29,9 @@ Visible record_at(const KeyNode& node, Version at) {
 ColdTicket ticket_for(NamespaceId ns, const Visible& found) {
   ColdTicket ticket;
   ticket.ns = ns;
-  ticket.version = found.record->header.version;
-  ticket.digest = found.record->header.digest;
-  if (found.newer != nullptr) ticket.superseded = found.newer->header.version;
+  ticket.version = found.record->version;
+  ticket.digest = found.record->digest;
+  if (found.newer != nullptr) ticket.superseded = found.newer->version;
   return ticket;
 }
 
@@ -45,10 +45,10 @@ void mark_read(const Record& record) {
 /// What a reader at `at` makes of a record.
 ReadKind judge(const Record* record, Version at, const VersionClock& clock) {
   if (record == nullptr || record->is_tombstone()) return ReadKind::kMissing;
-  if (record->header.expiry != TimeMs(0)) {
+  if (record->expiry() != TimeMs(0)) {
     const auto now = clock.clock_at(at);
     if (!now) return ReadKind::kTooOld;
-    if (record->header.expiry <= *now) return ReadKind::kMissing;
+    if (record->expiry() <= *now) return ReadKind::kMissing;
   }
   return record->is_cold ? ReadKind::kCold : ReadKind::kFound;
 }
@@ -73,8 +73,8 @@ PointRead TransactionalKvDatabase::read(std::string_view ns, Space space, base::
     result.kind = judge(found.record, at, state_.version_clock());
     const bool is_cold = result.kind == ReadKind::kCold;
     if (is_cold || result.kind == ReadKind::kFound) {
-      result.version = found.record->header.version;
-      result.expiry = found.record->header.expiry;
+      result.version = found.record->version;
+      result.expiry = found.record->expiry();
       if (is_cold) {
         result.ticket = ticket_for(*id, found);
       } else {

@@ -21,7 +21,7 @@ void RecentWrites::add(Version applied, Version written, const KeyNode& node) {
     ++tail_;
   }
   ring_[head_ & (kCapacity - 1)] =
-      Write{applied, written, key_prefix(node.key()), node.ns, node.space, &node};
+      Write{applied, written, key_prefix(node.key()), node.ns(), node.space(), &node};
   ++head_;
 }
 

@@ -27,14 +27,13 @@ constexpr std::uint64_t kHistoryShare = 8;
 /// So many bytes of fetched values wait for the writer at most.
 constexpr std::uint64_t kWarmBytesMax = 4U << 20U;
 
-void destroy_record(void* record) { Record::destroy(static_cast<Record*>(record)); }
-void destroy_node(void* node) { KeyNode::destroy(static_cast<KeyNode*>(node)); }
 void destroy_view(void* view) { delete static_cast<const NamespaceView*>(view); }
 
 }  // namespace
 
 TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
     : options_(options),
+      heap_(epochs_),
       points_(base::random_sip_key(), epochs_),
       order_(epochs_),
       state_(write_behind_),
@@ -44,14 +43,6 @@ TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
 }
 
 TransactionalKvDatabase::~TransactionalKvDatabase() {
-  points_.for_each([](KeyNode& node) {
-    for (Record* record = node.head.load(std::memory_order_relaxed); record != nullptr;) {
-      Record* older = record->older.load(std::memory_order_relaxed);
-      Record::destroy(record);
-      record = older;
-    }
-    KeyNode::destroy(&node);
-  });
   delete namespaces_.load(std::memory_order_relaxed);
 }
 
@@ -60,10 +51,10 @@ LatestEntry TransactionalKvDatabase::latest(const KeyRef& ref) const {
   if (node == nullptr) return {};
   const Record& record = *node->head.load(std::memory_order_relaxed);
   LatestEntry entry;
-  entry.version = record.header.version;
+  entry.version = record.version;
   entry.present = !record.is_tombstone();
   if (entry.present) {
-    entry.expiry = record.header.expiry;
+    entry.expiry = record.expiry();
     entry.value_size = record.value_size;
   }
   return entry;
@@ -87,10 +78,11 @@ bool TransactionalKvDatabase::range_changed(NamespaceId ns, Space space, base::B
       complete = false;
       return false;
     }
-    const RecordHeader& header = node.head.load(std::memory_order_relaxed)->header;
-    const bool expired = header.type != RecordType::kTombstone && header.expiry != TimeMs(0) &&
-                         header.expiry > after_clock && header.expiry <= now;
-    changed = header.version > after || expired;
+    const Record& record = *node.head.load(std::memory_order_relaxed);
+    const TimeMs expiry = record.expiry();
+    const bool expired =
+        !record.is_tombstone() && expiry != TimeMs(0) && expiry > after_clock && expiry <= now;
+    changed = record.version > after || expired;
     return !changed;
   });
   if (changed || complete) return changed;
@@ -105,10 +97,11 @@ void TransactionalKvDatabase::visit_present(NamespaceId ns, Space space, base::B
                                             base::BytesView end, TimeMs now,
                                             base::Function<bool(base::BytesView key)> key) const {
   order_.scan(KeyRef{ns, space, begin}, true, [&](KeyNode& node) {
-    if (node.ns != ns || node.space != space || (!end.empty() && node.key() >= end)) return false;
-    const RecordHeader& header = node.head.load(std::memory_order_relaxed)->header;
-    const bool expired = header.expiry != TimeMs(0) && header.expiry <= now;
-    if (header.type == RecordType::kTombstone || expired) return true;
+    if (node.ns() != ns || node.space() != space || (!end.empty() && node.key() >= end))
+      return false;
+    const Record& record = *node.head.load(std::memory_order_relaxed);
+    const TimeMs expiry = record.expiry();
+    if (record.is_tombstone() || (expiry != TimeMs(0) && expiry <= now)) return true;
     return key(node.key());
   });
 }
@@ -132,70 +125,68 @@ void TransactionalKvDatabase::erase(const KeyRef& ref, Version version) {
 
 void TransactionalKvDatabase::write(const KeyRef& ref, const RecordHeader& header,
                                     base::BytesView value, Version applied) {
-  Record* record = Record::create(header, value);
-  if (KeyNode* node = points_.find(ref)) {
-    write_node(*node, record, applied);
-  } else {
-    node = KeyNode::create(ref);
-    node->head.store(record, std::memory_order_relaxed);
-    order_.insert(node);
-    points_.insert(node);  // DB3
-    count(*node, *record);
-    recent_.add(applied, header.version, *node);
-    if (record->is_tombstone()) bury(*node, header.version);
+  if (KeyNode* known = points_.find(ref)) {
+    write_node(*known, header, value, applied);
+    return;
   }
+  KeyNode& node = *heap_.create_node(ref, header, value);
+  order_.insert(&node);
+  points_.insert(&node);  // DB3
+  const Record& record = *node.head.load(std::memory_order_relaxed);
+  count(node, record);
+  recent_.add(applied, header.version, node);
+  if (record.is_tombstone()) bury(node, header.version);
 }
 
-void TransactionalKvDatabase::write_node(KeyNode& node, Record* record, Version applied) {
-  Record* old = node.head.load(std::memory_order_relaxed);
-  SYNOD_ASSERT(old->header.version < record->header.version, "a chain is newest first");
-  uncount(node, *old);
-  record->older.store(old, std::memory_order_relaxed);
-  node.head.store(record, std::memory_order_release);
-  const std::uint64_t bytes = record_cost(*old);
-  superseded_.push_back({applied, record, bytes});
+void TransactionalKvDatabase::write_node(KeyNode& node, const RecordHeader& header,
+                                         base::BytesView value, Version applied) {
+  const Record& old = *node.head.load(std::memory_order_relaxed);
+  SYNOD_ASSERT(old.version < header.version, "a chain is newest first");
+  uncount(node, old);
+  Record* record = heap_.supersede(node, header, value);
+  const std::uint64_t bytes = record_cost(old);
+  superseded_.push_back({applied, &node, record, bytes});
   old_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   count(node, *record);
-  recent_.add(applied, record->header.version, node);
-  if (record->is_tombstone()) bury(node, record->header.version);
+  recent_.add(applied, header.version, node);
+  if (record->is_tombstone()) bury(node, header.version);
 }
 
 void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
   base::Bytes row_key = entry_row_key(node.ref());
   if (record.is_tombstone()) {
     // At or below the floor a tombstone is no longer part of replicated state.
-    if (record.header.version <= state_.conflict_floor()) {
+    if (record.version <= state_.conflict_floor()) {
       write_behind_.erase_row(std::move(row_key));
       return;
     }
-    tombstones_.emplace(record.header.version, &node);
+    tombstones_.emplace(record.version, &node);
     tombstone_bytes_ += tombstone_cost(node);
   } else {
-    if (record.header.expiry != TimeMs(0)) expiries_.emplace(record.header.expiry, &node);
+    if (record.expiry() != TimeMs(0)) expiries_.emplace(record.expiry(), &node);
     keys_.fetch_add(1, std::memory_order_relaxed);
-    live_bytes_.fetch_add(node.key_size + record.value_size, std::memory_order_relaxed);
+    live_bytes_.fetch_add(node.key_size() + record.value_size, std::memory_order_relaxed);
     count_value(record);
   }
-  entries_hash_.add(state_.hasher().entry(node.ref(), record.header));
+  entries_hash_.add(state_.hasher().entry(node.ref(), record.header()));
   if (SYNOD_PLANT("tombstone_not_persisted") && record.is_tombstone()) {
     write_behind_.erase_row(std::move(row_key));
     return;
   }
-  if (record.is_cold) return;  // Just loaded: its row is where it came from.
-  write_behind_.put_row(std::move(row_key), entry_row_value(record.header, record.value()));
+  write_behind_.put_row(std::move(row_key), entry_row_value(record.header(), record.value()));
 }
 
 void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
   if (record.is_tombstone()) {
-    if (tombstones_.erase({record.header.version, &node}) == 0) return;
+    if (tombstones_.erase({record.version, &node}) == 0) return;
     tombstone_bytes_ -= tombstone_cost(node);
   } else {
-    if (record.header.expiry != TimeMs(0)) expiries_.erase({record.header.expiry, &node});
+    if (record.expiry() != TimeMs(0)) expiries_.erase({record.expiry(), &node});
     keys_.fetch_sub(1, std::memory_order_relaxed);
-    live_bytes_.fetch_sub(node.key_size + record.value_size, std::memory_order_relaxed);
+    live_bytes_.fetch_sub(node.key_size() + record.value_size, std::memory_order_relaxed);
     uncount_value(record);
   }
-  entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header));
+  entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header()));
 }
 
 /// Queues the node for removal if its tombstone is already forgotten.
@@ -211,7 +202,7 @@ std::size_t TransactionalKvDatabase::sweep_expired(TimeMs clock, std::size_t key
     RecordHeader header;
     header.version = state_.version_clock().first_version_at(expiry);
     header.type = RecordType::kTombstone;
-    write_node(*node, Record::create(header, {}), applying());
+    write_node(*node, header, {}, applying());
     ++swept;
   }
   return swept;
@@ -226,19 +217,19 @@ std::size_t TransactionalKvDatabase::sweep_namespace(NamespaceId ns, Version ver
   }
   std::vector<KeyNode*> nodes;
   order_.scan(KeyRef{ns, swept_space_, swept_key_}, true, [&](KeyNode& node) {
-    if (node.ns != ns || nodes.size() == keys_max) return false;
+    if (node.ns() != ns || nodes.size() == keys_max) return false;
     if (!node.head.load(std::memory_order_relaxed)->is_tombstone()) nodes.push_back(&node);
     return true;
   });
   if (!nodes.empty()) {
-    swept_space_ = nodes.back()->space;
+    swept_space_ = nodes.back()->space();
     swept_key_.assign(nodes.back()->key());
   }
   for (KeyNode* node : nodes) {
     RecordHeader header;
     header.version = version;
     header.type = RecordType::kTombstone;
-    write_node(*node, Record::create(header, {}), applying());
+    write_node(*node, header, {}, applying());
   }
   return nodes.size();
 }
@@ -251,7 +242,7 @@ std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor, std
     const Record& record = *node.head.load(std::memory_order_relaxed);
     uncount(node, record);
     write_behind_.erase_row(entry_row_key(node.ref()));
-    bury(node, record.header.version);
+    bury(node, record.version);
     ++dropped;
   }
   return dropped;
@@ -308,6 +299,7 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
     make_room(kNodesPerHousekeeping);
   }
   epochs_.collect();
+  leaving_bytes_.store(0, std::memory_order_relaxed);
 }
 
 /// Where the floor should be, given where time wants it: over the budget history is given up to
@@ -316,7 +308,7 @@ Version TransactionalKvDatabase::history_wanted(Version wanted) const {
   std::uint64_t budget = options_.old_bytes_max;
   if (is_bounded()) budget = std::min(budget, options_.memory_bytes_max / kHistoryShare);
   const std::uint64_t old_bytes = old_bytes_.load(std::memory_order_relaxed);
-  const bool is_over = is_bounded() && memory_bytes() > options_.memory_bytes_max;
+  const bool is_over = is_bounded() && used_bytes() > options_.memory_bytes_max;
   if (old_bytes <= budget && !is_over) return wanted;
   std::uint64_t excess = is_over ? UINT64_MAX : old_bytes - budget / 2;
   const Version visible = visible_version();
@@ -335,17 +327,10 @@ void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
   for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
     if (superseded_.front().at > floor) return;
     old_bytes_.fetch_sub(superseded_.front().bytes, std::memory_order_relaxed);
-    cut_behind(*superseded_.front().by);  // In order: what is behind it has waited before.
+    // In order: what is behind it has waited before.
+    heap_.cut_behind(*superseded_.front().by);
+    heap_.settle(*superseded_.front().node);
     superseded_.pop_front();
-  }
-}
-
-void TransactionalKvDatabase::cut_behind(Record& keep) {
-  Record* drop = keep.older.exchange(nullptr, std::memory_order_acq_rel);
-  while (drop != nullptr) {
-    Record* older = drop->older.load(std::memory_order_relaxed);
-    epochs_.retire(drop, destroy_record);
-    drop = older;
   }
 }
 
@@ -357,13 +342,11 @@ void TransactionalKvDatabase::remove_dead(std::size_t steps_max) {
     // Chains first: an entry of this node that still waits there would outlive the node.
     if (!superseded_.empty() && superseded_.front().at <= dead.at) return;
     dead_.pop_front();
-    Record* head = dead.node->head.load(std::memory_order_relaxed);
-    if (!head->is_tombstone() || head->header.version != dead.tombstone) continue;
-    cut_behind(*head);
+    const Record* head = dead.node->head.load(std::memory_order_relaxed);
+    if (!head->is_tombstone() || head->version != dead.tombstone) continue;
     points_.erase(dead.node);
     order_.erase(dead.node);
-    epochs_.retire(head, destroy_record);
-    epochs_.retire(dead.node, destroy_node);
+    heap_.retire_node(*dead.node);
   }
 }
 

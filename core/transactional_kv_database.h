@@ -20,6 +20,7 @@
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/table/record_heap.h"
 #include "core/warm_inbox.h"
 #include "core/write_behind.h"
 #include "storage/storage_backend.h"
@@ -30,10 +31,11 @@ namespace synod::core {
 struct DatabaseOptions {
   base::Nanos snapshot_window = std::chrono::seconds(5);
   std::uint64_t old_bytes_max = 256U << 20;  ///< Superseded values kept for snapshot reads.
-  /// Bound of memory_bytes(): values leave memory before it is reached. 0: all values stay.
+  /// Bound of what memory_bytes() counts, but for holes in the heap: values leave memory before it
+  /// is reached. 0: all values stay.
   std::uint64_t memory_bytes_max = 0;
-  /// Smaller values stay: a read from the disk costs more than what they take.
-  std::uint32_t spill_bytes_min = 64;
+  /// Smaller values stay: they lie beside their keys, and nothing would come free.
+  std::uint32_t spill_bytes_min = RecordHeap::kBesideMax + 1;
 };
 
 /// The store: a cuckoo table and a B-tree over the same version chains, replicated state beside
@@ -134,7 +136,7 @@ class TransactionalKvDatabase final : public KvDatabase {
     return live_bytes_.load(std::memory_order_relaxed);
   }
   /// What the tables hold in memory: indexes, nodes, values, history and rows on their way to the
-  /// backend. An estimate from sizes, a few percent below what the allocator uses. Any thread.
+  /// backend, as the kernel counts it but for what malloc adds to the last. Any thread.
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
   /// Walks both indexes and recomputes everything that is kept incrementally (verify.cc).
@@ -161,6 +163,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// goes. It is there still when its turn comes, for only later entries let go of it.
   struct Superseded {
     Version at;
+    KeyNode* node;
     Record* by;
     std::uint64_t bytes;
   };
@@ -173,7 +176,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// What a tombstone costs in the policy's byte bound: its key and a fixed share, from lengths
   /// alone so that every replica counts the same.
   [[nodiscard]] static std::uint64_t tombstone_cost(const KeyNode& node) {
-    return node.key_size + 64ULL;
+    return node.key_size() + 64ULL;
   }
   /// Where a scan goes on.
   struct ScanPosition {
@@ -195,7 +198,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   void offer_to_writer(const KeyRef& ref, const ColdTicket& ticket, base::BytesView value) const;
 
   void write(const KeyRef& ref, const RecordHeader& header, base::BytesView value, Version applied);
-  void write_node(KeyNode& node, Record* record, Version applied);
+  void write_node(KeyNode& node, const RecordHeader& header, base::BytesView value,
+                  Version applied);
   void uncount(KeyNode& node, const Record& record);
   void count(KeyNode& node, const Record& record);
   void bury(KeyNode& node, Version tombstone);
@@ -203,7 +207,6 @@ class TransactionalKvDatabase final : public KvDatabase {
   void publish_namespaces();
   [[nodiscard]] Version history_wanted(Version wanted) const;
   void cut_chains(std::size_t steps_max);
-  void cut_behind(Record& keep);
   void remove_dead(std::size_t steps_max);
   // What is in memory (database_memory.cc).
   [[nodiscard]] bool is_bounded() const { return options_.memory_bytes_max != 0; }
@@ -216,16 +219,20 @@ class TransactionalKvDatabase final : public KvDatabase {
   void make_room(std::size_t nodes_max);
   [[nodiscard]] bool drop_value(KeyNode& node, bool even_if_read);
   [[nodiscard]] bool is_droppable(const Record& head, bool even_if_read) const;
-  void replace_head(KeyNode& node, Record* old, Record* record);
+  void replace_head(KeyNode& node, Record* record);
   void take_warm_values();
   [[nodiscard]] std::uint64_t uncovered_bytes();
+  /// memory_bytes() without what is free inside the heap or waits for the end of epochs.
+  [[nodiscard]] std::uint64_t used_bytes() const;
   /// Values leave from here on: the bound less what one group of operations may add.
   [[nodiscard]] std::uint64_t room_mark() const {
     return options_.memory_bytes_max - options_.memory_bytes_max / 16;
   }
   [[nodiscard]] base::Status hold_loaded(const storage::StorageBackend& backend);
-  [[nodiscard]] Record* load_record(const EntryRow& row) const;
-  [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value);
+  struct Loading;
+  [[nodiscard]] KeyNode* load_node(const KeyRef& ref, const EntryRow& row, Loading& loading);
+  [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value,
+                                        Loading& loading);
   [[nodiscard]] base::Status load_rows(const storage::StorageBackend& backend, bool has_scalars);
   [[nodiscard]] base::Status finish_loading(LogIndex applied, const StateHash& stored);
   struct Recount;
@@ -234,6 +241,7 @@ class TransactionalKvDatabase final : public KvDatabase {
 
   const DatabaseOptions options_;
   EpochManager epochs_;
+  RecordHeap heap_;
   CuckooTable points_;
   BTree order_;
   WriteBehind write_behind_;
@@ -275,6 +283,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// may be gone. Oldest first.
   std::deque<std::pair<Version, std::uint64_t>> uncovered_;
   std::uint64_t uncovered_bytes_ = 0;
+  std::atomic<std::uint64_t> leaving_bytes_{0};  ///< Dropped since memory was freed last.
   /// Values that the operation under way had to fetch.
   std::deque<base::Bytes> fetched_;
 

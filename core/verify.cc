@@ -49,38 +49,37 @@ base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, Recount& 
   ++recount.nodes;
   if (!head.is_tombstone()) {
     ++recount.keys;
-    recount.live_bytes += node.key_size + head.value_size;
+    recount.live_bytes += node.key_size() + head.value_size;
     recount.value_bytes += head.value_size;
     if (head.is_cold) {
       ++recount.spilled_values;
       recount.spilled_bytes += head.value_size;
-      if (head.header.version > cold_.covered()) {
+      if (head.version > cold_.covered()) {
         return differs(base::concat("the value of ", name_of(node.ref()), " is held nowhere"));
       }
     } else if (may_leave(head)) {
       recount.droppable_bytes += head.value_size;
     }
-    recount.sum.add(state_.hasher().entry(node.ref(), head.header));
-    if (head.header.expiry != TimeMs(0)) {
+    recount.sum.add(state_.hasher().entry(node.ref(), head.header()));
+    if (head.expiry() != TimeMs(0)) {
       ++recount.expiries;
-      if (!expiries_.contains({head.header.expiry, key})) {
+      if (!expiries_.contains({head.expiry(), key})) {
         return differs(base::concat("the expiry of ", name_of(node.ref()), " is not indexed"));
       }
     }
-  } else if (tombstones_.contains({head.header.version, key})) {
+  } else if (tombstones_.contains({head.version, key})) {
     ++recount.tombstones;
     recount.tombstone_bytes += tombstone_cost(node);
-    recount.sum.add(state_.hasher().entry(node.ref(), head.header));
+    recount.sum.add(state_.hasher().entry(node.ref(), head.header()));
   }
   Version above(INT64_MAX);
-  for (const Record* record = &head; record != nullptr;
-       record = record->older.load(std::memory_order_relaxed)) {
-    if (record->header.version >= above) {
+  for (const Record* record = &head; record != nullptr; record = record->older()) {
+    if (record->version >= above) {
       return differs(base::concat("versions of ", name_of(node.ref()), " do not decrease"));
     }
-    above = record->header.version;
+    above = record->version;
     if (!record->is_tombstone() && !record->is_cold &&
-        state_.hasher().digest(record->value()) != record->header.digest) {
+        state_.hasher().digest(record->value()) != record->digest) {
       return differs(
           base::concat("a value of ", name_of(node.ref()), " does not match its digest"));
     }
@@ -168,9 +167,9 @@ base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBacke
       return false;
     }
     const Record& head = *node->head.load(std::memory_order_relaxed);
-    if (head.header.version != row->header.version || head.header.digest != row->header.digest ||
+    if (head.version != row->header.version || head.digest != row->header.digest ||
         row->value.size() != head.value_size ||
-        (!head.is_tombstone() && state_.hasher().digest(row->value) != head.header.digest)) {
+        (!head.is_tombstone() && state_.hasher().digest(row->value) != head.digest)) {
       failed = differs(base::concat(name_of(*ref), " differs between tables and backend"));
       return false;
     }

@@ -40,6 +40,9 @@ class BTree {
   /// The node of the key or null.
   [[nodiscard]] KeyNode* find(const KeyRef& ref) const;
 
+  /// Writer. Full leaves from nodes in strictly ascending order of key. REQUIRES: empty.
+  void build(std::span<KeyNode* const> sorted);
+
   /// Writer. REQUIRES: the key is absent.
   void insert(KeyNode* node);
 

@@ -19,14 +19,29 @@ std::uint8_t tag_of(std::uint64_t hash) {
 std::uint64_t second_place(std::uint64_t hash) { return std::rotl(hash, 32); }
 
 bool holds(const KeyNode& node, const KeyRef& ref) {
-  return node.ns == ref.ns && node.space == ref.space && node.key() == ref.key;
+  return node.ns() == ref.ns && node.space() == ref.space && node.key() == ref.key;
 }
 
-/// The slot that bit `bit` of a pair mask stands for.
+/// Brings a node towards the cache, and what lies behind its key: nearly always the newest record.
+void prefetch_node(const KeyNode* node) {
+  constexpr std::size_t kLine = 64;
+  const auto* begin = reinterpret_cast<const char*>(node);
+  __builtin_prefetch(begin);
+  __builtin_prefetch(begin + kLine);
+  __builtin_prefetch(begin + 2 * kLine);
+}
+
+/// The slot that bit `bit` of a pair mask stands for. No branch: which bucket has the key is a coin
+/// toss, and a processor that guesses wrong waits for one key's memory before it asks for the
+/// next's.
 const std::atomic<KeyNode*>& slot_at(const CuckooBucket& first, const CuckooBucket& second,
                                      int bit) {
   const auto index = static_cast<std::size_t>(bit);
-  return index < 8 ? first.slots[index] : second.slots[index - 8];
+  const auto is_second = ~((index >> 3) - 1);  // All bits or none.
+  const auto begin = reinterpret_cast<std::uintptr_t>(&first);
+  const auto distance = reinterpret_cast<std::uintptr_t>(&second) - begin;
+  const auto* bucket = reinterpret_cast<const CuckooBucket*>(begin + (distance & is_second));
+  return bucket->slots[index & 7];
 }
 
 }  // namespace
@@ -34,15 +49,20 @@ const std::atomic<KeyNode*>& slot_at(const CuckooBucket& first, const CuckooBuck
 CuckooTable::CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t initial_capacity,
                          TagSearch search)
     : key_(key), epochs_(epochs), search_(search) {
+  CuckooLayout* layout = create_layout(initial_capacity);
+  memory_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
+  layout_.store(layout, std::memory_order_release);
+}
+
+CuckooLayout* CuckooTable::create_layout(std::size_t capacity) {
   constexpr std::size_t kBucketsMin = 16;
   auto* layout = new CuckooLayout;
   layout->bucket_count =
-      std::bit_ceil(std::max(kBucketsMin, initial_capacity / (CuckooBucket::kSlots - 1) + 1));
+      std::bit_ceil(std::max(kBucketsMin, capacity / (CuckooBucket::kSlots - 1) + 1));
   layout->shift = 64 - static_cast<unsigned>(std::countr_zero(layout->bucket_count));
   layout->main = allocate_cuckoo_buckets(layout->bucket_count);
   advise_huge_pages(layout->main, layout->bucket_count);
-  memory_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
-  layout_.store(layout, std::memory_order_release);
+  return layout;
 }
 
 CuckooTable::~CuckooTable() {
@@ -80,7 +100,9 @@ KeyNode* CuckooTable::find_hashed(const KeyRef& ref, std::uint64_t hashed) const
     for (; mask != 0; mask &= mask - 1) {
       KeyNode* node =
           slot_at(first, second, std::countr_zero(mask)).load(std::memory_order_acquire);
-      if (node != nullptr && holds(*node, ref)) return node;
+      if (node == nullptr) continue;
+      prefetch_node(node);
+      if (holds(*node, ref)) return node;
     }
     // T2: every load above acquires, so this one comes after them; and who saw a cleared slot sees
     // the count that preceded the clearing.
@@ -128,7 +150,7 @@ void CuckooTable::find_group(std::span<const KeyRef> refs, KeyNode** out) const 
     if (mask == 0) continue;
     out[i] = slot_at(*buckets[2 * i], *buckets[2 * i + 1], std::countr_zero(mask))
                  .load(std::memory_order_acquire);
-    if (out[i] != nullptr) __builtin_prefetch(out[i]);
+    if (out[i] != nullptr) prefetch_node(out[i]);
   }
   // The first candidate is nearly always the one; what it is not goes the careful way.
   for (std::size_t i = 0; i < refs.size(); ++i) {
@@ -143,9 +165,39 @@ void CuckooTable::insert(KeyNode* node) {
   const std::uint64_t hashed = hash(node->ref());
   SYNOD_ASSERT(find_hashed<TagSearch::kScalar>(node->ref(), hashed) == nullptr,
                "insert() takes absent keys only");
+  place(node, hashed);
+}
+
+void CuckooTable::place(KeyNode* node, std::uint64_t hashed) {
   const Found room = make_room(hashed);
   room.bucket->put(room.slot, node, tag_of(hashed));
   size_.store(size() + 1, std::memory_order_relaxed);
+}
+
+void CuckooTable::build(std::span<KeyNode* const> nodes) {
+  SYNOD_ASSERT(size() == 0, "a table is built from nothing");
+  CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
+  if (layout->next == nullptr && nodes.size() > layout->bucket_count) {
+    while (drained_ != nullptr) retire_drained_piece();
+    CuckooLayout* larger = create_layout(nodes.size());
+    memory_bytes_ += larger->bucket_count * sizeof(CuckooBucket);
+    layout_.store(larger, std::memory_order_release);
+    drained_ = reinterpret_cast<std::byte*>(layout->main);
+    drained_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
+    epochs_.retire(layout, [](void* old) { delete static_cast<CuckooLayout*>(old); });
+  }
+  std::array<std::uint64_t, kBatch> hashes;
+  for (std::size_t begin = 0; begin < nodes.size(); begin += kBatch) {
+    const std::size_t end = std::min(begin + kBatch, nodes.size());
+    const CuckooLayout& current = *layout_.load(std::memory_order_relaxed);
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint64_t hashed = hash(nodes[i]->ref());
+      hashes[i - begin] = hashed;
+      __builtin_prefetch(current.bucket(hashed));
+      __builtin_prefetch(current.bucket(second_place(hashed)));
+    }
+    for (std::size_t i = begin; i < end; ++i) place(nodes[i], hashes[i - begin]);
+  }
 }
 
 void CuckooTable::erase(KeyNode* node) {
@@ -165,6 +217,31 @@ CuckooTable::Found CuckooTable::locate(const KeyNode* node) const {
     }
   }
   return {nullptr, 0};
+}
+
+std::size_t CuckooTable::gather(std::uint64_t& cursor, std::span<KeyNode*> out) const {
+  const CuckooLayout& layout = *layout_.load(std::memory_order_relaxed);
+  const std::size_t migrated = layout.migrated.load(std::memory_order_relaxed);
+  std::size_t count = 0;
+  // The cursor is a place: its top bits are the bucket's number in an array of any size.
+  for (std::size_t i = 0; i < kSweepBuckets; ++i) {
+    const std::size_t number = cursor >> layout.shift;
+    const bool is_split = layout.next != nullptr && number < migrated;
+    const unsigned shift = is_split ? layout.shift - 1 : layout.shift;
+    const CuckooBucket& bucket = is_split ? layout.next[cursor >> shift] : layout.main[number];
+    for (const auto& slot : bucket.slots) {
+      KeyNode* node = slot.load(std::memory_order_relaxed);
+      if (node == nullptr) continue;
+      __builtin_prefetch(node);
+      out[count++] = node;
+    }
+    cursor = ((cursor >> shift) + 1) << shift;
+    if (cursor == 0) break;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    __builtin_prefetch(out[i]->head.load(std::memory_order_relaxed));
+  }
+  return count;
 }
 
 /// One bucket reached by the search for room: by moving the node in `slot` of the parent's bucket.

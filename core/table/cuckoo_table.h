@@ -51,6 +51,10 @@ class CuckooTable {
   /// Brings the key's buckets towards the cache.
   void prefetch(const KeyRef& ref) const;
 
+  /// Writer. Makes room for all at once, in huge pages where granted, and inserts them with their
+  /// cache misses overlapped. REQUIRES: empty; no key comes twice.
+  void build(std::span<KeyNode* const> nodes);
+
   /// Writer. REQUIRES: the key is absent.
   void insert(KeyNode* node);
 
@@ -71,9 +75,26 @@ class CuckooTable {
     visit_buckets(layout.main + migrated, layout.main + layout.bucket_count, visit);
   }
 
+  /// Writer. visit(KeyNode&) for the nodes of `buckets` buckets (rounded up to some more) from
+  /// `cursor` on; answers where to go on, or 0 at the end. Begins at 0; a cursor stays good while
+  /// the table grows. In a round each node is met once, but for those that a displacement carries
+  /// from one side of the cursor to the other. The visitor must not insert or erase.
+  template <class Visit>
+  std::uint64_t visit_from(std::uint64_t cursor, std::size_t buckets, Visit&& visit) const {
+    std::array<KeyNode*, kSweepBuckets * CuckooBucket::kSlots> nodes;
+    std::size_t seen = 0;
+    do {
+      const std::size_t count = gather(cursor, nodes);
+      for (std::size_t i = 0; i < count; ++i) visit(*nodes[i]);
+      seen += kSweepBuckets;
+    } while (cursor != 0 && seen < buckets);
+    return cursor;
+  }
+
  private:
   static constexpr std::size_t kStripes = 256;
   static constexpr std::size_t kBatch = 16;
+  static constexpr std::size_t kSweepBuckets = 8;
 
   struct Found {
     CuckooBucket* bucket;
@@ -98,6 +119,11 @@ class CuckooTable {
     return moves_[(hash >> 8) % kStripes];
   }
 
+  /// The nodes of the next kSweepBuckets buckets, and what their heads point at, on their way to
+  /// the cache. Moves the cursor.
+  [[nodiscard]] std::size_t gather(std::uint64_t& cursor, std::span<KeyNode*> out) const;
+  [[nodiscard]] static CuckooLayout* create_layout(std::size_t capacity);
+  void place(KeyNode* node, std::uint64_t hash);
   [[nodiscard]] Found locate(const KeyNode* node) const;
   [[nodiscard]] Found make_room(std::uint64_t hash);
   [[nodiscard]] std::size_t search_path(std::uint64_t hash, std::span<Step> steps) const;

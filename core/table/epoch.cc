@@ -23,7 +23,9 @@ std::size_t first_hint(std::size_t slots) {
 
 EpochManager::EpochManager() = default;
 
-EpochManager::~EpochManager() {
+EpochManager::~EpochManager() { drain(); }
+
+void EpochManager::drain() {
   for (const Slot& slot : slots_) {
     SYNOD_ASSERT(slot.epoch.load(std::memory_order_acquire) == 0,
                  "guards end before their EpochManager");

@@ -67,6 +67,9 @@ class EpochManager {
   /// so that the writer can bound its pause.
   void collect(std::size_t objects_max = SIZE_MAX);
 
+  /// Writer. Destroys everything that is still retired. REQUIRES: no guard is alive.
+  void drain();
+
   /// Writer. Objects waiting to be destroyed.
   [[nodiscard]] std::size_t retired_count() const { return retired_.size(); }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -24,44 +25,109 @@ struct RecordHeader {
   RecordType type = RecordType::kBytes;
 };
 
-/// One version of one key: a header and the value's bytes in one allocation.
+/// One version of one key: 24 bytes, then what this record has of a pointer to the older one, an
+/// expiry and a generation, then the value's bytes, all in one allocation of a RecordHeap.
 ///
-/// Immutable after publication but for `older`, which the writer cuts when no reader can need what
-/// lies behind it, and which readers follow.
+/// Immutable after publication but for the pointer to the older one, which the writer cuts when no
+/// reader can need what lies behind it, and for `was_read`.
 /// A cold record has dropped its bytes: size and digest stay, `value()` may not be called.
 struct Record {
-  std::atomic<Record*> older{nullptr};
-  RecordHeader header;
+  Version version{0};
+  std::uint64_t digest = 0;
   std::uint32_t value_size = 0;
+  RecordType type = RecordType::kBytes;
+  std::uint8_t parts = 0;  ///< Which of the optional fields follow; RecordHeap's notes.
   bool is_cold = false;
   /// Set by readers, cleared by the hand that looks for values to drop.
   mutable std::atomic<bool> was_read{false};
 
   [[nodiscard]] base::BytesView value() const;
-  [[nodiscard]] bool is_tombstone() const { return header.type == RecordType::kTombstone; }
-  [[nodiscard]] static Record* create(const RecordHeader& header, base::BytesView value);
-  /// A record whose value of `value_size` bytes is elsewhere.
-  [[nodiscard]] static Record* create_cold(const RecordHeader& header, std::uint32_t value_size);
-  static void destroy(Record* record);
+  [[nodiscard]] bool is_tombstone() const { return type == RecordType::kTombstone; }
+  [[nodiscard]] TimeMs expiry() const;
+  [[nodiscard]] std::uint32_t generation() const;
+  [[nodiscard]] RecordHeader header() const;
+  /// The record this one took the place of, until the writer cuts it off.
+  [[nodiscard]] Record* older() const {
+    return has(kOlder) ? older_slot().load(std::memory_order_acquire) : nullptr;
+  }
+  /// Writer. Cuts off and returns what lies behind.
+  Record* cut() {
+    return has(kOlder) ? older_slot().exchange(nullptr, std::memory_order_acq_rel) : nullptr;
+  }
+
+  /// Bytes of a record with such fields.
+  [[nodiscard]] static std::size_t bytes_for(const RecordHeader& header, std::size_t value_bytes,
+                                             bool has_older);
+  [[nodiscard]] std::size_t bytes() const {
+    return offset_of_value() + (is_cold ? 0 : std::size_t{value_size});
+  }
+  /// Makes a record in `memory`, which has the bytes it needs. It has a place for an older one iff
+  /// `older` isn't null.
+  static Record* construct(void* memory, const RecordHeader& header, base::BytesView value,
+                           Record* older);
+  static Record* construct_cold(void* memory, const RecordHeader& header, std::uint32_t value_size);
+
+  static constexpr std::uint8_t kOlder = 1;
+  static constexpr std::uint8_t kExpiry = 2;
+  static constexpr std::uint8_t kGeneration = 4;
+  static constexpr std::uint8_t kInNode = 8;   ///< Lies in its node's allocation.
+  static constexpr std::uint8_t kVacant = 16;  ///< No record: a node's room for one.
+  [[nodiscard]] bool has(std::uint8_t part) const { return (parts & part) != 0; }
+
+ private:
+  [[nodiscard]] std::size_t offset_of_expiry() const {
+    return sizeof(Record) + 8U * (parts & kOlder);
+  }
+  [[nodiscard]] std::size_t offset_of_value() const {
+    return offset_of_expiry() + 4U * (parts & kExpiry) + (parts & kGeneration);
+  }
+  [[nodiscard]] const char* at(std::size_t offset) const {
+    return reinterpret_cast<const char*>(this) + offset;
+  }
+  [[nodiscard]] std::atomic<Record*>& older_slot() const {
+    return *reinterpret_cast<std::atomic<Record*>*>(const_cast<Record*>(this) + 1);
+  }
+  void lay_out(const RecordHeader& header, Record* older);
 };
+static_assert(sizeof(Record) == 24, "what every key pays for its record");
 
 /// The one object both indexes point at: a key and the head of its version chain, newest first.
 ///
-/// Owned by the writer through TransactionalKvDatabase; freed through EpochManager only after both
-/// indexes dropped it. Key bytes follow the struct in the same allocation and never change.
+/// Owned by the writer through RecordHeap; freed only after both indexes dropped it and no reader
+/// can hold it. Key bytes follow the struct in the same allocation and never change; behind them
+/// there may be room for a small record (RecordHeap).
 struct KeyNode {
-  std::atomic<Record*> head{nullptr};
-  NamespaceId ns{0};
-  std::uint32_t key_size = 0;
-  Space space{0};
+  static constexpr std::size_t kKeyBytesMax = (std::size_t{1} << 23) - 1;
 
+  std::atomic<Record*> head{nullptr};
+
+  [[nodiscard]] NamespaceId ns() const { return ns_; }
+  [[nodiscard]] Space space() const { return Space(static_cast<std::uint8_t>(space_)); }
+  [[nodiscard]] std::uint32_t key_size() const { return key_size_; }
   [[nodiscard]] base::BytesView key() const {
-    return {reinterpret_cast<const char*>(this + 1), key_size};
+    return {reinterpret_cast<const char*>(this + 1), key_size_};
   }
-  [[nodiscard]] KeyRef ref() const { return KeyRef{ns, space, key()}; }
-  [[nodiscard]] static KeyNode* create(const KeyRef& ref);
-  /// Frees the node alone; its records are freed one by one.
-  static void destroy(KeyNode* node);
+  [[nodiscard]] KeyRef ref() const { return KeyRef{ns_, space(), key()}; }
+
+  /// Bytes of a node before the room for a record.
+  [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t key_size);
+  [[nodiscard]] std::size_t bytes() const { return bytes_for(key_size_); }
+  [[nodiscard]] bool has_room() const { return has_room_ != 0; }
+  /// Where the room begins. REQUIRES: has_room().
+  [[nodiscard]] void* room() { return reinterpret_cast<char*>(this) + bytes(); }
+  static KeyNode* construct(void* memory, const KeyRef& ref, bool has_room);
+
+ private:
+  NamespaceId ns_{0};
+  std::uint32_t key_size_ : 23 = 0;
+  std::uint32_t has_room_ : 1 = 0;
+  std::uint32_t space_ : 8 = 0;
 };
+static_assert(sizeof(KeyNode) == 16, "what every key pays for its node");
+
+constexpr std::size_t KeyNode::bytes_for(std::size_t key_size) {
+  constexpr std::size_t kAlignment = alignof(Record);
+  return (sizeof(KeyNode) + key_size + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 }  // namespace synod::core

@@ -22,6 +22,7 @@
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/table/record_heap.h"
 
 namespace synod::core {
 namespace {
@@ -38,10 +39,12 @@ using OrderRival = absl::btree_map<std::string, std::string>;
 
 template <class Work>
 double nanoseconds_each(std::size_t count, Work&& work) {
-  const auto start = std::chrono::steady_clock::now();
+  timespec a{};
+  timespec b{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
   work();
-  const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - start;
-  return taken.count() / static_cast<double>(count);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+  return (static_cast<double>(b.tv_sec - a.tv_sec) * 1e9 + static_cast<double>(b.tv_nsec - a.tv_nsec)) / static_cast<double>(count);
 }
 
 void report(const char* what, double ours, double rival) {
@@ -67,16 +70,11 @@ KeyRef ref_of(const std::string& key) { return {NamespaceId(1), Space(0), key}; 
 class Bench {
  public:
   explicit Bench(std::vector<std::string> keys) : keys_(std::move(keys)) {}
-  ~Bench() {
-    table_.for_each([](KeyNode& node) {
-      Record::destroy(node.head.load());
-      KeyNode::destroy(&node);
-    });
-  }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
   void insertion() {
+    if (std::getenv("EAGER")) heap_.slabs().set_eager(true);
     const std::string value(kValueBytes, 'v');
     const double rival = nanoseconds_each(keys_.size(), [&] {
       for (const std::string& key : keys_) {
@@ -86,8 +84,7 @@ class Bench {
     });
     const double ours = nanoseconds_each(keys_.size(), [&] {
       for (std::size_t i = 0; i < keys_.size(); ++i) {
-        KeyNode* node = KeyNode::create(ref_of(keys_[i]));
-        node->head.store(Record::create({}, value), std::memory_order_relaxed);
+        KeyNode* node = heap_.create_node(ref_of(keys_[i]), {}, value);
         tree_.insert(node);
         table_.insert(node);
         if (i % 64 == 0) epochs_.collect();
@@ -99,6 +96,8 @@ class Bench {
     };
     std::printf("  bytes per key: cuckoo %.1f, B-tree %.1f\n", per_key(table_.memory_bytes()),
                 per_key(tree_.memory_bytes()));
+    std::printf("  nodes and records %.1f in slots, %.1f reserved\n", per_key(heap_.bytes_in_use()),
+                per_key(heap_.bytes_reserved()));
   }
 
   void points() {
@@ -176,7 +175,8 @@ class Bench {
   PointRival rival_points_;
   OrderRival rival_order_;
   EpochManager epochs_;
-  CuckooTable table_{kSipKey, epochs_};
+  RecordHeap heap_{epochs_};
+  CuckooTable table_{kSipKey, epochs_, std::getenv("EAGER") ? 1000000U : 1024U};
   BTree tree_{epochs_};
   std::size_t hits_ = 0;
 };
@@ -196,15 +196,17 @@ void print_longest(const char* what, std::vector<double>& times) {
 
 void growth(std::size_t keys) {
   EpochManager epochs;
+  RecordHeap heap(epochs);
   CuckooTable table(kSipKey, epochs, 1);
   BTree tree(epochs);
   std::vector<double> cuckoo(keys);
   std::vector<double> btree(keys);
   std::vector<double> collect(keys);
+  const std::string value(kValueBytes, 'v');
   for (std::size_t i = 0; i < keys; ++i) {
     char text[32];
     std::snprintf(text, sizeof text, "key:%012zu", i * 7919 % keys);
-    KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), text});
+    KeyNode* node = heap.create_node({NamespaceId(1), Space(0), text}, {}, value);
     const double start = thread_microseconds();
     tree.insert(node);
     const double after_tree = thread_microseconds();
@@ -220,7 +222,6 @@ void growth(std::size_t keys) {
   print_longest("cuckoo insert", cuckoo);
   print_longest("B-tree insert", btree);
   print_longest("collect", collect);
-  table.for_each([](KeyNode& node) { KeyNode::destroy(&node); });
 }
 
 void ratios(std::size_t keys) {

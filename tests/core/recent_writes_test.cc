@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,12 +14,13 @@ namespace synod::core {
 namespace {
 
 struct Destroy {
-  void operator()(KeyNode* node) const { KeyNode::destroy(node); }
+  void operator()(KeyNode* node) const { std::free(node); }
 };
 using Node = std::unique_ptr<KeyNode, Destroy>;
 
 Node node_of(const std::string& key, std::uint32_t ns = 1, std::uint8_t space = 0) {
-  return Node(KeyNode::create(KeyRef{NamespaceId(ns), Space(space), key}));
+  void* memory = std::malloc(KeyNode::bytes_for(key.size()));
+  return Node(KeyNode::construct(memory, KeyRef{NamespaceId(ns), Space(space), key}, false));
 }
 
 TEST(RecentWrites, ComparesKeysBeyondTheirPrefix) {

@@ -38,7 +38,7 @@ class BTreeModelTest : public testing::Test {
       check_scan(rank, random_.chance(0.5), 1 + random_.below(20));
     } else if (random_.chance(insert_share)) {
       if (expected != nullptr) return;
-      KeyNode* node = KeyNode::create(ref);
+      KeyNode* node = test::create_node(ref);
       tree_.insert(node);
       model_.emplace(rank, node);
     } else if (expected != nullptr) {

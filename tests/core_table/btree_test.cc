@@ -25,7 +25,7 @@ class BTreeTest : public testing::Test {
     });
   }
   KeyNode* add(const TestKey& key) {
-    KeyNode* node = KeyNode::create(key.ref());
+    KeyNode* node = test::create_node(key.ref());
     tree_.insert(node);
     epochs_.collect();
     return node;
@@ -157,6 +157,35 @@ TEST_F(BTreeTest, ShowsAScanEveryKeyThatStaysWhateverTheWriterDoesMeanwhile) {
   EXPECT_EQ(even, kKeys);
 }
 
+TEST_F(BTreeTest, IsBuiltFromNodesInOrder) {
+  for (const std::uint64_t count : {0U, 1U, 64U, 65U, 129U, 4'096U, 4'097U, 40'000U}) {
+    BTree tree(epochs_);
+    std::vector<KeyNode*> nodes;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      nodes.push_back(test::create_node(TestKey{1, 0, test::numbered(2 * i)}.ref()));
+    }
+    tree.build(nodes);
+    EXPECT_EQ(tree.size(), count);
+    EXPECT_LE(tree.memory_bytes(), count * 19 + 1'000);
+    for (KeyNode* node : nodes) ASSERT_EQ(tree.find(node->ref()), node);
+    std::size_t at = 0;
+    tree.scan(lowest(), true, [&](const KeyNode& node) { return &node == nodes.at(at++); });
+    EXPECT_EQ(at, nodes.size());
+    // What was built bears changes at every place.
+    for (std::uint64_t i = 0; i < count; i += 3) {
+      tree.erase(nodes[i]);
+      test::retire_node(epochs_, nodes[i]);
+      nodes[i] = test::create_node(TestKey{1, 0, test::numbered(2 * i + 1)}.ref());
+      tree.insert(nodes[i]);
+      epochs_.collect();
+    }
+    for (KeyNode* node : nodes) {
+      ASSERT_EQ(tree.find(node->ref()), node);
+      test::retire_node(epochs_, node);
+    }
+  }
+}
+
 TEST(BTreeSeparator, IsTheShortestStringAboveTheLeftAndNotAboveTheRight) {
   base::Random random(5);
   for (int i = 0; i < 200'000; ++i) {
@@ -176,12 +205,12 @@ TEST(BTreeDeathTest, DiesOfAKeyInsertedTwice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EpochManager epochs;
   BTree tree(epochs);
-  KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), "twice"});
+  KeyNode* node = test::create_node({NamespaceId(1), Space(0), "twice"});
   tree.insert(node);
   EXPECT_DEATH(tree.insert(node), "absent keys only");
   tree.erase(node);
   EXPECT_DEATH(tree.erase(node), "present nodes only");
-  KeyNode::destroy(node);
+  test::destroy_node(node);
 }
 
 }  // namespace

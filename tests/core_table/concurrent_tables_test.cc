@@ -71,7 +71,7 @@ class ConcurrentTablesTest : public testing::Test {
   }
 
   void add(std::vector<KeyNode*>& nodes, Kind kind) {
-    KeyNode* node = KeyNode::create(ref_of(make_key(kind, nodes.size())));
+    KeyNode* node = test::create_node(ref_of(make_key(kind, nodes.size())));
     tree_.insert(node);
     table_->insert(node);
     nodes.push_back(node);
@@ -239,7 +239,7 @@ TEST(CuckooTableConcurrent, ReadersMissNoKeyThatIsBeingDisplaced) {
   std::vector<std::string> keys;
   for (std::uint64_t i = 0; i < kPermanent; ++i) {
     keys.push_back(make_key(Kind::kPermanent, i));
-    table.insert(KeyNode::create(ref_of(keys.back())));
+    table.insert(test::create_node(ref_of(keys.back())));
   }
   std::atomic<bool> done{false};
   std::atomic<int> missed{0};
@@ -262,7 +262,7 @@ TEST(CuckooTableConcurrent, ReadersMissNoKeyThatIsBeingDisplaced) {
       test::retire_node(epochs, node);
       if (i % 64 == 0) epochs.collect();
     }
-    node = KeyNode::create(ref_of(make_key(Kind::kPassing, i)));
+    node = test::create_node(ref_of(make_key(Kind::kPassing, i)));
     table.insert(node);
   }
   done.store(true, std::memory_order_release);

@@ -43,7 +43,7 @@ class CuckooModelTest : public testing::TestWithParam<TagSearch> {
       check_batch(table);
     } else if (random_.chance(insert_share)) {
       if (expected != nullptr) return;
-      KeyNode* node = KeyNode::create(ref);
+      KeyNode* node = test::create_node(ref);
       table.insert(node);
       model_.emplace(rank, node);
     } else if (expected != nullptr) {

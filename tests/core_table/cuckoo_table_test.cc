@@ -29,7 +29,7 @@ class CuckooTableTest : public testing::Test {
     table_.for_each([this](KeyNode& node) { test::retire_node(epochs_, &node); });
   }
   KeyNode* add(const TestKey& key) {
-    KeyNode* node = KeyNode::create(key.ref());
+    KeyNode* node = test::create_node(key.ref());
     table_.insert(node);
     return node;
   }
@@ -133,7 +133,7 @@ TEST_F(CuckooTableTest, ReachesSevenEighthsBeforeItGrows) {
   const std::size_t slots = bytes / sizeof(CuckooBucket) * CuckooBucket::kSlots;
   std::uint64_t number = 0;
   while (table.memory_bytes() == bytes) {
-    table.insert(KeyNode::create({NamespaceId(1), Space(0), test::numbered(number++)}));
+    table.insert(test::create_node({NamespaceId(1), Space(0), test::numbered(number++)}));
   }
   EXPECT_GE(table.size(), slots * 7 / 8);
   table.for_each([this](KeyNode& node) { test::retire_node(epochs_, &node); });
@@ -168,16 +168,60 @@ TEST_F(CuckooTableTest, FreesTheOldArrayPieceByPiece) {
   EXPECT_LE(table_.memory_bytes(), kKeys * 3 * 8 * 8 / 7);
 }
 
+TEST_F(CuckooTableTest, IsBuiltFromManyNodesAtOnce) {
+  for (const std::uint64_t count : {0U, 1U, 15U, 17U, 5'000U, 50'000U}) {
+    CuckooTable table(kSipKey, epochs_, 16);
+    std::vector<KeyNode*> nodes;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      nodes.push_back(test::create_node(TestKey{1, 0, test::numbered(i)}.ref()));
+    }
+    table.build(nodes);
+    EXPECT_EQ(table.size(), count);
+    for (KeyNode* node : nodes) ASSERT_EQ(table.find(node->ref()), node);
+    table.insert(nodes.emplace_back(test::create_node(TestKey{2, 0, "one more"}.ref())));
+    EXPECT_EQ(table.find(nodes.back()->ref()), nodes.back());
+    for (KeyNode* node : nodes) test::retire_node(epochs_, node);
+  }
+}
+
+TEST_F(CuckooTableTest, SweepsOverEveryNodeThatStaysWhileItGrows) {
+  constexpr std::uint64_t kKeys = 3'000;
+  for (const std::size_t step : {1U, 8U, 100U}) {
+    const std::uint64_t first = table_.size();
+    for (std::uint64_t i = 0; i < kKeys; ++i) add({1, 0, test::numbered(first + i)});
+    std::multiset<const KeyNode*> seen;
+    std::uint64_t cursor = 0;
+    std::uint64_t added = table_.size();
+    const std::uint64_t before = added;
+    do {
+      cursor = table_.visit_from(cursor, step, [&](const KeyNode& node) { seen.insert(&node); });
+      for (std::size_t i = 0; i < step; ++i) add({1, 0, test::numbered(added++)});
+    } while (cursor != 0);
+    // Insertions below the growth mark displace rarely; those few may be missed or met twice.
+    std::size_t missed = 0;
+    for (std::uint64_t i = 0; i < before; ++i) {
+      missed += seen.count(table_.find(TestKey{1, 0, test::numbered(i)}.ref())) == 1 ? 0 : 1;
+    }
+    EXPECT_LE(missed, before / 10);
+  }
+  std::set<const KeyNode*> still;
+  std::uint64_t cursor = 0;
+  do {
+    cursor = table_.visit_from(cursor, 1, [&](const KeyNode& node) { still.insert(&node); });
+  } while (cursor != 0);
+  EXPECT_EQ(still.size(), table_.size()) << "without insertions every node is met once";
+}
+
 TEST(CuckooTableDeathTest, DiesOfAKeyInsertedTwice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EpochManager epochs;
   CuckooTable table(kSipKey, epochs);
-  KeyNode* node = KeyNode::create({NamespaceId(1), Space(0), "twice"});
+  KeyNode* node = test::create_node({NamespaceId(1), Space(0), "twice"});
   table.insert(node);
   EXPECT_DEATH(table.insert(node), "absent keys only");
   table.erase(node);
   EXPECT_DEATH(table.erase(node), "present nodes only");
-  KeyNode::destroy(node);
+  test::destroy_node(node);
 }
 
 }  // namespace

@@ -91,9 +91,12 @@ std::vector<TestKey> distinct_keys(std::size_t count, Make&& make) {
   return keys;
 }
 
-inline void retire_node(EpochManager& epochs, KeyNode* node) {
-  epochs.retire(node, [](void* object) { KeyNode::destroy(static_cast<KeyNode*>(object)); });
+/// A node without records, in memory of its own, so that a sanitizer knows its borders.
+inline KeyNode* create_node(const KeyRef& ref) {
+  return KeyNode::construct(std::malloc(KeyNode::bytes_for(ref.key.size())), ref, false);
 }
+inline void destroy_node(KeyNode* node) { std::free(node); }
+inline void retire_node(EpochManager& epochs, KeyNode* node) { epochs.retire(node, std::free); }
 
 /// How likely an insertion is at this point of a run: the table fills, swings and empties in turn,
 /// so that splits and merges, growth and displacement all have their time.

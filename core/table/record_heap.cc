@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/table/record_heap.h"
+
+#include "base/assert.h"
+
+namespace synod::core {
+namespace {
+
+Record& room_of(KeyNode& node) { return *static_cast<Record*>(node.room()); }
+
+/// The same record in other memory, with nothing behind it.
+Record* copy_to(void* memory, const Record& record) {
+  Record* copy = record.is_cold
+                     ? Record::construct_cold(memory, record.header(), record.value_size)
+                     : Record::construct(memory, record.header(), record.value(), nullptr);
+  copy->was_read.store(record.was_read.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  return copy;
+}
+
+std::size_t bytes_apart(const Record& record) {
+  return Record::bytes_for(record.header(), record.is_cold ? 0 : record.value_size, false);
+}
+
+}  // namespace
+
+KeyNode* RecordHeap::create_node(const KeyRef& ref, const RecordHeader& header,
+                                 base::BytesView value) {
+  const std::size_t node_bytes = KeyNode::bytes_for(ref.key.size());
+  const std::size_t record_bytes = Record::bytes_for(header, value.size(), false);
+  const bool has_room =
+      value.size() <= kBesideMax && node_bytes + record_bytes <= SlabAllocator::kSlotBytesMax;
+  void* memory = slabs_.allocate(node_bytes + (has_room ? record_bytes : 0));
+  KeyNode* node = KeyNode::construct(memory, ref, has_room);
+  Record* record = nullptr;
+  if (has_room) {
+    record = Record::construct(node->room(), header, value, nullptr);
+    record->parts |= Record::kInNode;
+  } else {
+    record = create(header, value);
+  }
+  node->head.store(record, std::memory_order_relaxed);
+  return node;
+}
+
+KeyNode* RecordHeap::create_cold_node(const KeyRef& ref, const RecordHeader& header,
+                                      std::uint32_t value_size) {
+  const std::size_t node_bytes = KeyNode::bytes_for(ref.key.size());
+  const std::size_t record_bytes = Record::bytes_for(header, 0, false);
+  const bool has_room = node_bytes + record_bytes <= SlabAllocator::kSlotBytesMax;
+  void* memory = slabs_.allocate(node_bytes + (has_room ? record_bytes : 0));
+  KeyNode* node = KeyNode::construct(memory, ref, has_room);
+  Record* record = has_room ? Record::construct_cold(node->room(), header, value_size)
+                            : create_cold(header, value_size);
+  if (has_room) record->parts |= Record::kInNode;
+  node->head.store(record, std::memory_order_relaxed);
+  return node;
+}
+
+std::size_t RecordHeap::room_bytes(const KeyNode& node) {
+  return SlabAllocator::slot_bytes(&node) - node.bytes();
+}
+
+Record* RecordHeap::supersede(KeyNode& node, const RecordHeader& header, base::BytesView value) {
+  Record* const old = node.head.load(std::memory_order_relaxed);
+  const std::size_t bytes = Record::bytes_for(header, value.size(), true);
+  const bool fits = node.has_room() && room_of(node).has(Record::kVacant) &&
+                    value.size() <= kBesideMax && bytes <= room_bytes(node);
+  void* memory = fits ? node.room() : slabs_.allocate(bytes);
+  Record* record = Record::construct(memory, header, value, old);
+  if (fits) record->parts |= Record::kInNode;
+  node.head.store(record, std::memory_order_release);
+  return record;
+}
+
+Record* RecordHeap::create(const RecordHeader& header, base::BytesView value) {
+  return Record::construct(slabs_.allocate(Record::bytes_for(header, value.size(), false)), header,
+                           value, nullptr);
+}
+
+Record* RecordHeap::create_cold(const RecordHeader& header, std::uint32_t value_size) {
+  return Record::construct_cold(slabs_.allocate(Record::bytes_for(header, 0, false)), header,
+                                value_size);
+}
+
+void RecordHeap::replace_head(KeyNode& node, Record* record) {
+  Record* const old = node.head.load(std::memory_order_relaxed);
+  SYNOD_ASSERT(old->older() == nullptr && old->version == record->version,
+               "only a record with nothing behind it is replaced by its like (H2)");
+  node.head.store(record, std::memory_order_release);
+  retire(old);
+}
+
+void RecordHeap::cut_behind(Record& keep) {
+  Record* drop = keep.cut();
+  while (drop != nullptr) {
+    Record* older = drop->older();
+    retire(drop);
+    drop = older;
+  }
+}
+
+void RecordHeap::retire_node(KeyNode& node) {
+  Record* const head = node.head.exchange(nullptr, std::memory_order_acq_rel);  // H3
+  cut_behind(*head);
+  retire(head);
+  epochs_.retire(&node, destroy_node);
+}
+
+bool RecordHeap::settle(KeyNode& node) {
+  Record* const head = node.head.load(std::memory_order_relaxed);
+  if (head == nullptr || head->has(Record::kInNode) || head->older() != nullptr) return false;
+  const std::size_t bytes = bytes_apart(*head);
+  Record* moved = nullptr;
+  if (node.has_room() && room_of(node).has(Record::kVacant) && bytes <= room_bytes(node)) {
+    moved = copy_to(node.room(), *head);
+    moved->parts |= Record::kInNode;
+  } else if (slabs_.is_worth_leaving(head, head->bytes())) {
+    moved = copy_to(slabs_.allocate(bytes), *head);
+  } else {
+    return false;
+  }
+  replace_head(node, moved);
+  return true;
+}
+
+void RecordHeap::retire(Record* record) {
+  epochs_.retire(record, record->has(Record::kInNode) ? destroy_record_beside : destroy_record);
+}
+
+void RecordHeap::destroy_record(void* record) {
+  SlabAllocator::release(record, static_cast<Record*>(record)->bytes());
+}
+
+void RecordHeap::destroy_record_beside(void* record) {
+  // H1: no reader is left in the room.
+  static_cast<Record*>(record)->parts = Record::kInNode | Record::kVacant;
+  auto* node = static_cast<KeyNode*>(SlabAllocator::slot_of(record));
+  static_cast<RecordHeap*>(SlabAllocator::user_of(record))->settle(*node);
+}
+
+void RecordHeap::destroy_node(void* node) {
+  const auto& known = *static_cast<KeyNode*>(node);
+  SlabAllocator::release(node, known.bytes() + (known.has_room() ? sizeof(Record) : 0));
+}
+
+}  // namespace synod::core

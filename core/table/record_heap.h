@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/table/epoch.h"
+#include "core/table/key_node.h"
+#include "core/table/slab_allocator.h"
+
+namespace synod::core {
+
+/// Where nodes and records live, and the one place that makes, replaces and retires them.
+///
+/// A node made with a small value has room behind its key and the record lies there, so that a
+/// point read finds it where it finds the key. A record that supersedes it lies apart; once no
+/// reader can hold the old one, the newest moves into the room if it is the only one and fits
+/// (`settle`). Larger values always lie apart, because they can leave memory.
+///
+/// Owned by TransactionalKvDatabase; ends with everything in it, before the EpochManager.
+///
+/// Invariants
+///   H1  A node's room holds the record that was published there until the epoch of its retirement
+///       has passed; only then is it vacant and written again.
+///   H2  A record is moved only while it is its node's head with nothing behind it: then nobody but
+///       the node and readers inside their epochs points at it.
+///   H3  A retired node's head is null, so no callback finds a record there to move.
+///
+/// Threads: the one writer; bytes_in_use and bytes_reserved from any thread.
+class RecordHeap {
+ public:
+  /// Larger values never lie beside their key.
+  static constexpr std::size_t kBesideMax = 128;
+
+  explicit RecordHeap(EpochManager& epochs) : epochs_(epochs), slabs_(this) {}
+  /// REQUIRES: no reader.
+  ~RecordHeap() { epochs_.drain(); }
+  RecordHeap(const RecordHeap&) = delete;
+  RecordHeap& operator=(const RecordHeap&) = delete;
+
+  /// A node whose head is its first record, seen by nobody yet.
+  [[nodiscard]] KeyNode* create_node(const KeyRef& ref, const RecordHeader& header,
+                                     base::BytesView value);
+  /// The same for a value that is elsewhere.
+  [[nodiscard]] KeyNode* create_cold_node(const KeyRef& ref, const RecordHeader& header,
+                                          std::uint32_t value_size);
+  /// Makes a record the head of the node's chain.
+  Record* supersede(KeyNode& node, const RecordHeader& header, base::BytesView value);
+
+  /// A record that lies apart, seen by nobody yet, with nothing behind it.
+  [[nodiscard]] Record* create(const RecordHeader& header, base::BytesView value);
+  [[nodiscard]] Record* create_cold(const RecordHeader& header, std::uint32_t value_size);
+  /// Puts `record`, the same version with or without its value, in the place of the head and
+  /// retires that. REQUIRES: there is nothing behind the head.
+  void replace_head(KeyNode& node, Record* record);
+
+  /// Retires everything behind `keep`.
+  void cut_behind(Record& keep);
+  /// Retires the node and its records. REQUIRES: no new reader can reach it.
+  void retire_node(KeyNode& node);
+  /// Moves the head to where it should be, if nothing is behind it: beside its key, or out of a
+  /// chunk that few others use, so that memory is given back. True if it moved.
+  bool settle(KeyNode& node);
+
+  /// Of nodes and records, each rounded to its slot; and what the kernel gave for them.
+  [[nodiscard]] std::size_t bytes_in_use() const { return slabs_.bytes_in_use(); }
+  [[nodiscard]] std::size_t bytes_reserved() const { return slabs_.bytes_reserved(); }
+  [[nodiscard]] SlabAllocator& slabs() { return slabs_; }
+
+ private:
+  static void destroy_record(void* record);
+  static void destroy_record_beside(void* record);
+  static void destroy_node(void* node);
+  void retire(Record* record);
+  [[nodiscard]] static std::size_t room_bytes(const KeyNode& node);
+
+  EpochManager& epochs_;
+  SlabAllocator slabs_;
+};
+
+}  // namespace synod::core

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace synod::core {
+
+/// Memory for the small objects of the tables: slots of few sizes in chunks of 2 MiB that are
+/// aligned to their size, so that an address tells its chunk, and the chunk its owner. What is
+/// larger than kSlotBytesMax is mapped on its own.
+///
+/// Owned by RecordHeap and by BTree; freeing it frees everything in it.
+///
+/// Invariants
+///   S1  A slot is at most one eighth larger than what was asked for, and 7 bytes for the smallest.
+///   S2  A chunk serves one size. Slots that were never used come last and in order of address,
+///       so that memory is touched as it is needed and not before.
+///   S3  Of the chunks with free slots the fullest serve first, so that sparse ones drain; an empty
+///       one goes back to the kernel, but for one that is kept.
+///   S4  bytes_reserved() counts each page of a chunk from its first touch (each huge page, where
+///       one was asked for before the first touch) to its return.
+///
+/// Threads: one writer; bytes_in_use and bytes_reserved from any thread.
+class SlabAllocator {
+ public:
+  static constexpr std::size_t kChunkBytes = std::size_t{2} << 20;
+  static constexpr std::size_t kSlotBytesMax = std::size_t{64} << 10;
+
+  /// `user` is what user_of answers for every slot.
+  explicit SlabAllocator(void* user);
+  ~SlabAllocator();
+  SlabAllocator(const SlabAllocator&) = delete;
+  SlabAllocator& operator=(const SlabAllocator&) = delete;
+
+  /// Aligned to 8 bytes.
+  [[nodiscard]] void* allocate(std::size_t bytes);
+  /// `bytes` as they were asked for, or any other number on the same side of kSlotBytesMax.
+  static void release(void* memory, std::size_t bytes);
+
+  // For memory of at most kSlotBytesMax.
+  [[nodiscard]] static std::size_t slot_bytes(const void* slot);
+  /// The beginning of the slot that `inside` lies in.
+  [[nodiscard]] static void* slot_of(void* inside);
+  [[nodiscard]] static void* user_of(void* inside);
+
+  /// True if an object of this size should move to a slot that allocate() would give: its chunk is
+  /// sparse, and with such moves it is soon empty.
+  [[nodiscard]] bool is_worth_leaving(const void* memory, std::size_t bytes) const;
+
+  /// Chunks from now on get huge pages at their first touch, which may take milliseconds: for
+  /// loading, before there are clients. Otherwise small pages come first and the kernel is asked to
+  /// gather them once the chunk is full.
+  void set_eager(bool eager) { eager_ = eager; }
+
+  [[nodiscard]] std::size_t bytes_in_use() const {
+    return bytes_in_use_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::size_t bytes_reserved() const {
+    return bytes_reserved_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  struct Chunk;
+  struct Large;
+  /// Chunks with free slots by how full they are: at least three quarters, half, a quarter, less.
+  static constexpr std::size_t kBins = 4;
+  /// Steps of 8 bytes up to 128, then eight steps for each doubling.
+  static constexpr std::size_t kLinearMax = 128;
+  static constexpr std::size_t kClasses = kLinearMax / 8 + 9 * 8;
+
+  struct SizeClass {
+    Chunk* current = nullptr;  ///< In no bin.
+    Chunk* full = nullptr;     ///< Chunks without free slots.
+    std::array<Chunk*, kBins> bins{};
+    std::size_t chunks = 0;
+  };
+
+  [[nodiscard]] static std::size_t class_of(std::size_t bytes);
+  [[nodiscard]] static std::size_t class_bytes(std::size_t index);
+  [[nodiscard]] static Chunk* chunk_of(const void* inside);
+  [[nodiscard]] static std::size_t bin_of(const Chunk& chunk);
+  [[nodiscard]] void* allocate_large(std::size_t bytes);
+  void release_large(Large* large);
+  void release_slot(Chunk* chunk, void* slot);
+  void next_chunk(std::size_t index);
+  [[nodiscard]] Chunk* fresh_chunk(std::size_t index);
+  void give_back(Chunk* chunk);
+  void link(Chunk* chunk);
+  void unlink(Chunk* chunk);
+  void count_in_use(std::ptrdiff_t bytes);
+  void count_reserved(std::ptrdiff_t bytes);
+  void touch_up_to(Chunk& chunk, std::size_t offset);
+
+  void* const user_;
+  std::array<SizeClass, kClasses> classes_{};
+  Chunk* spare_ = nullptr;
+  Large* large_ = nullptr;
+  std::byte* last_mapped_ = nullptr;  ///< Neighbours share one mapping of the kernel's.
+  bool eager_ = false;
+  std::atomic<std::size_t> bytes_in_use_{0};
+  std::atomic<std::size_t> bytes_reserved_{0};
+};
+
+}  // namespace synod::core

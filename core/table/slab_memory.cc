@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/table/slab_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+
+#include "base/assert.h"
+
+namespace synod::core {
+namespace {
+
+constexpr std::size_t kAlignment = std::size_t{2} << 20;
+
+bool is_aligned(const void* start) {
+  return reinterpret_cast<std::uintptr_t>(start) % kAlignment == 0;
+}
+
+void* map_at(void* hint, std::size_t bytes) {
+  void* mapped = mmap(hint, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  SYNOD_ASSERT(mapped != MAP_FAILED, "memory is admitted before the log, never refused after it");
+  return mapped;
+}
+
+}  // namespace
+
+void* map_aligned(std::size_t bytes, void* hint) {
+  if (hint != nullptr) {
+    void* mapped = map_at(hint, bytes);
+    if (is_aligned(mapped)) return mapped;
+    unmap(mapped, bytes);
+  }
+  auto* const begin = static_cast<std::byte*>(map_at(nullptr, bytes + kAlignment));
+  const std::size_t before =
+      (kAlignment - reinterpret_cast<std::uintptr_t>(begin) % kAlignment) % kAlignment;
+  if (before != 0) unmap(begin, before);
+  const std::size_t after = kAlignment - before;
+  if (after != 0) unmap(begin + before + bytes, after);
+  return begin + before;
+}
+
+void* map_pages(std::size_t bytes) { return map_at(nullptr, bytes); }
+
+void unmap(void* start, std::size_t bytes) {
+  SYNOD_ASSERT(munmap(start, bytes) == 0, "the tables unmap only what they mapped");
+}
+
+void advise_huge_pages(void* start, std::size_t bytes) {
+  static_cast<void>(madvise(start, bytes, MADV_HUGEPAGE));
+}
+
+}  // namespace synod::core
