@@ -9,6 +9,9 @@
 namespace synod::server {
 namespace {
 
+/// Between snapshots that are taken because the log in memory is large.
+constexpr base::Nanos kSnapshotPauseUnderLimit = std::chrono::milliseconds(500);
+
 router::Durability to_router(Durability durability) {
   switch (durability) {
     case Durability::kSync:
@@ -124,6 +127,7 @@ router::ReplicatedOptions replica_options(const Config& config, const PeerEntry&
   options.pending_bytes_max = plan.pending_bytes_max;
   options.log_bytes_max = config.database.log_bytes_max;
   options.backlog_bytes_max = plan.persistence_buffer_bytes_max;
+  options.log_memory_bytes_max = plan.log_memory_bytes_max;
   options.persistence = persistence_of(plan);
   options.table_bytes_max = plan.fixed_bytes_max;
   options.disk_reserve_bytes = config.database.disk_reserve;
@@ -137,6 +141,7 @@ router::ReplicatedOptions replica_options(const Config& config, const PeerEntry&
   runtime.replica.reads_by_lease = config.consensus.read_mode == ReadMode::kLease;
   runtime.state.snapshot_every_slots = config.consensus.snapshot_every_slots;
   runtime.keep_slots = config.consensus.keep_slots;
+  if (plan.log_memory_bytes_max != 0) runtime.state.snapshot_pause = kSnapshotPauseUnderLimit;
   return options;
 }
 

@@ -45,8 +45,10 @@ MemoryPlan plan_memory(const Config& config) {
   plan.group_bytes_max = has_limit ? std::clamp(share / 64, kMiB, kGroup) : kGroup;
   if (!has_limit) return plan;
   const std::uint64_t process = std::min(given.memory_limit / 8 * 3, kProcessBytesMax) / stores;
-  const std::uint64_t tables =
-      rest(share, plan.write_buffer_bytes + plan.block_cache_bytes + process);
+  const bool is_replica = shape_of(config) != Shape::kStandalone;
+  plan.log_memory_bytes_max = is_replica ? share / 8 : 0;
+  const std::uint64_t tables = rest(share, plan.write_buffer_bytes + plan.block_cache_bytes +
+                                               plan.log_memory_bytes_max + process);
   // The tables count what they asked for; the allocator takes some more.
   plan.table_bytes = tables / 32 * 31;
   plan.fixed_bytes_max = plan.table_bytes / 16 * 15;

@@ -20,6 +20,8 @@ struct MemoryPlan {
   /// Operations of a standalone store that become one frame of the log: encoded, they take as much
   /// again.
   std::uint64_t group_bytes_max = 0;
+  /// Of the log of a replica in memory; 0: no limit.
+  std::uint64_t log_memory_bytes_max = 0;
   /// Tables, their history and rows on their way to the backend: values leave memory beyond it. 0:
   /// no limit.
   std::uint64_t table_bytes = 0;
