@@ -79,7 +79,8 @@ core::LogIndex CommitPipeline::next_index() const { return executor_.applied_ind
 
 /// At the end nobody waits any more: the log holds what the backend has not taken.
 bool CommitPipeline::is_behind() const {
-  return !finishing_ && persistence_.backlog_bytes() > options_.backlog_bytes_max;
+  if (finishing_) return false;
+  return persistence_.backlog_bytes() > options_.backlog_bytes_max || database_.must_wait();
 }
 
 void CommitPipeline::run() {
@@ -88,7 +89,9 @@ void CommitPipeline::run() {
   if (durable_) finish_durable();
   if (failed_ || in_flight_) return;  // The end of its sync goes on here.
   if (is_behind()) {
-    // The backend is behind: wait for it, the queue in front of us turns callers away.
+    // The backend is behind, or values cannot leave memory before it has them: wait for it, the
+    // queue in front of us turns callers away.
+    database_.housekeep(dispatcher_.clock().boot_time());
     persistence_.kick();
     scheduled_ = true;
     dispatcher_.run_after(kBacklogPause, [this] { run(); });

@@ -8,8 +8,8 @@
 #include "base/text.h"
 #include "router/consensus_router_state.h"
 
-// Requests in, outcomes out of the log. What routers say to each other is in
-// consensus_router_peers.cc.
+// Requests in, outcomes out of the log. Reads are in consensus_router_reads.cc, what routers say to
+// each other in consensus_router_peers.cc.
 namespace synod::router {
 namespace {
 
@@ -23,7 +23,8 @@ ConsensusRouter::State::State(const ReplicatedOptions& router_options,
                               base::Dispatcher& timer_dispatcher,
                               base::Dispatcher& apply_dispatcher,
                               net::PeerTransport& peer_transport,
-                              ReplicatedStateMachine& state_machine, base::Random seed)
+                              ReplicatedStateMachine& state_machine, base::Random seed,
+                              const std::vector<base::Dispatcher*>& pool)
     : options(router_options),
       self(static_cast<std::uint32_t>(router_options.node.node_id)),
       process(seed.next() | 1U),
@@ -34,13 +35,16 @@ ConsensusRouter::State::State(const ReplicatedOptions& router_options,
       started(timer_dispatcher.clock().boot_time()),
       random(seed.fork()),
       gate(router_options.limits, {router_options.log_bytes_max, router_options.table_bytes_max}),
+      cold(pool),
+      warming(cold, {router_options.pending_max, router_options.pending_bytes_max}),
       pending(kWindowBytes),
       endpoint(router_options.node.endpoint) {}
 
 ConsensusRouter::ConsensusRouter(const ReplicatedOptions& options, base::Dispatcher& timers,
                                  base::Dispatcher& apply, net::PeerTransport& transport,
-                                 ReplicatedStateMachine& machine, base::Random random)
-    : state_(std::make_unique<State>(options, timers, apply, transport, machine, random)) {}
+                                 ReplicatedStateMachine& machine, base::Random random,
+                                 const std::vector<base::Dispatcher*>& pool)
+    : state_(std::make_unique<State>(options, timers, apply, transport, machine, random, pool)) {}
 
 ConsensusRouter::~ConsensusRouter() = default;
 
@@ -70,12 +74,19 @@ void ConsensusRouter::close() {
   state.finish(std::move(ended));
   for (const std::uint64_t sequence : comparisons) state.end_comparison(sequence);
   state.reads.end_all();
+  state.cold.close();
+}
+
+StorageWaits ConsensusRouter::storage_waits() const {
+  StorageWaits waits;
+  state_->warming.add_to(waits);
+  return waits;
 }
 
 Fullness ConsensusRouter::State::fullness() const {
   const auto image = machine.image();
   return {log_bytes.load(std::memory_order_relaxed),
-          gate.bounds_tables() ? image->database->memory_bytes() : 0,
+          gate.bounds_tables() ? image->database->unevictable_bytes() : 0,
           image->persistence->is_paused()};
 }
 
@@ -138,33 +149,51 @@ void ConsensusRouter::submit(core::KvOperation operation, const RequestContext& 
   command.submitted = state.now();
   command.deadline = context.deadline;
   command.done = std::move(done);
-  const auto refuse = [&](core::Outcome outcome) {
-    std::vector<PendingCommands::Finished> refused;
-    refused.push_back({std::move(command.done), std::move(outcome), command.submitted});
-    state.finish(std::move(refused));
-  };
-  if (auto refused = state.gate.check(operation, state.fullness())) return refuse(*refused);
-  command.bytes = encode_command({state.process, 0}, CommandKind::kOperation,
-                                 core::encode_operation(operation));
-  if (command.bytes.size() > state.options.runtime.replica.limits.command_bytes) {
-    return refuse(core::refused(core::OutcomeCode::kLimitExceeded,
-                                base::concat("The operation needs ", command.bytes.size(),
-                                             " bytes of the log; the limit is ",
-                                             state.options.runtime.replica.limits.command_bytes)));
+  if (auto refused = state.gate.check(operation, state.fullness())) {
+    return state.refuse(std::move(command), std::move(*refused));
+  }
+  const auto image = state.machine.image();
+  if (!state.warming.must_wait(*image->core, operation, context)) {
+    return state.order(operation, std::move(command));
+  }
+  state.warming.wait(
+      ColdReads::Source(image, image->core.get()), std::move(operation), context,
+      [&state, command = std::move(command)](const core::KvOperation& warmed,
+                                             std::optional<core::Outcome> refusal) mutable {
+        if (refusal) return state.refuse(std::move(command), std::move(*refusal));
+        state.order(warmed, std::move(command));
+      });
+}
+
+void ConsensusRouter::State::refuse(PendingCommands::Command command, core::Outcome outcome) {
+  std::vector<PendingCommands::Finished> refused;
+  refused.push_back({std::move(command.done), std::move(outcome), command.submitted});
+  finish(std::move(refused));
+}
+
+void ConsensusRouter::State::order(const core::KvOperation& operation,
+                                   PendingCommands::Command command) {
+  command.bytes =
+      encode_command({process, 0}, CommandKind::kOperation, core::encode_operation(operation));
+  const std::uint64_t bytes_max = options.runtime.replica.limits.command_bytes;
+  if (command.bytes.size() > bytes_max) {
+    const auto why = base::concat("The operation needs ", command.bytes.size(),
+                                  " bytes of the log; the limit is ", bytes_max);
+    return refuse(std::move(command), core::refused(core::OutcomeCode::kLimitExceeded, why));
   }
   {
-    const std::lock_guard lock(state.mutex);
-    const bool is_full =
-        state.pending.size() >= state.options.pending_max ||
-        state.pending.bytes() + command.bytes.size() > state.options.pending_bytes_max;
-    if (!is_full && !state.is_closed) {
-      number_command(command.bytes, state.pending.next_sequence());
-      state.pending.add(std::move(command));
-      state.pump();
+    const std::lock_guard lock(mutex);
+    const bool is_full = pending.size() >= options.pending_max ||
+                         pending.bytes() + command.bytes.size() > options.pending_bytes_max;
+    if (!is_full && !is_closed) {
+      number_command(command.bytes, pending.next_sequence());
+      pending.add(std::move(command));
+      pump();
       return;
     }
   }
-  refuse(core::refused(core::OutcomeCode::kBusy, "Too many operations are waiting", 10));
+  refuse(std::move(command),
+         core::refused(core::OutcomeCode::kBusy, "Too many operations are waiting", 10));
 }
 
 /// CR1, CR3: everything that waits goes to the owner of the fence, in order.
@@ -328,84 +357,6 @@ void ConsensusRouter::State::propose_policy() {
   has_upkeep = true;
   propose_own(
       encode_command({process, 0}, CommandKind::kOperation, core::encode_operation(creation)), 0);
-}
-
-// ---- reads
-
-void ConsensusRouter::State::pass(const RequestContext& context, ReadGate::Go go) {
-  const base::Nanos patience = now() + options.hold;
-  ReadGate::Read read;
-  read.go = std::move(go);
-  read.worker = context.worker;
-  read.give_up = context.deadline ? std::min(*context.deadline, patience) : patience;
-  reads.pass(std::move(read));
-}
-
-namespace {
-
-/// True if the tables may be read at once: the version that is asked for is complete here and never
-/// changes, or the caller is content with what this node has. A version that is not here yet is
-/// waited for at every level: to answer with an older one would lose updates.
-bool reads_at_once(ReadLevel level, bool leads, const std::optional<core::Version>& at,
-                   core::Version visible) {
-  if (at && at->value() > 0) return *at <= visible;
-  return level == ReadLevel::kLocal || (level == ReadLevel::kLeader && leads);
-}
-
-ReadLevel level_of(const RequestContext& context, const ReplicatedOptions& options) {
-  return context.read_level == ReadLevel::kDefault ? options.default_read_level
-                                                   : context.read_level;
-}
-
-}  // namespace
-
-void ConsensusRouter::read(core::PointReadRequest request, const RequestContext& context,
-                           base::Function<void(core::PointReadReply)> done) {
-  State& state = *state_;
-  state.gate.count_read();
-  const auto image = state.machine.image();
-  if (reads_at_once(level_of(context, state.options), state.leads.load(), request.at,
-                    image->core->visible_version())) {
-    return done(image->core->read(request));
-  }
-  state.pass(context,
-             [&state, request = std::move(request), done = std::move(done)](bool may_read) mutable {
-               done(may_read ? state.machine.image()->core->read(request)
-                             : state.refuse_read<core::PointReadReply>());
-             });
-}
-
-void ConsensusRouter::read_range(core::RangeReadRequest request, const RequestContext& context,
-                                 base::Function<void(core::RangeReadReply)> done) {
-  State& state = *state_;
-  state.gate.count_read();
-  const auto image = state.machine.image();
-  if (reads_at_once(level_of(context, state.options), state.leads.load(), request.at,
-                    image->core->visible_version())) {
-    return done(image->core->read_range(request));
-  }
-  state.pass(context,
-             [&state, request = std::move(request), done = std::move(done)](bool may_read) mutable {
-               done(may_read ? state.machine.image()->core->read_range(request)
-                             : state.refuse_read<core::RangeReadReply>());
-             });
-}
-
-void ConsensusRouter::read_version(const RequestContext& context,
-                                   base::Function<void(core::VersionReply)> done) {
-  State& state = *state_;
-  const auto answer = [&state] {
-    core::VersionReply reply;
-    reply.version = state.machine.image()->core->visible_version();
-    return reply;
-  };
-  if (reads_at_once(level_of(context, state.options), state.leads.load(), std::nullopt,
-                    core::Version(0))) {
-    return done(answer());
-  }
-  state.pass(context, [&state, answer, done = std::move(done)](bool may_read) mutable {
-    done(may_read ? answer() : state.refuse_read<core::VersionReply>());
-  });
 }
 
 // ---- time

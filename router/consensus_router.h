@@ -20,6 +20,7 @@
 #include "router/request_gate.h"
 #include "router/request_router.h"
 #include "router/stamp_clock.h"
+#include "router/warming.h"
 
 namespace synod::router {
 
@@ -54,7 +55,8 @@ class ConsensusRouter final : public RequestRouter, public ApplyListener {
  public:
   ConsensusRouter(const ReplicatedOptions& options, base::Dispatcher& timers,
                   base::Dispatcher& apply, net::PeerTransport& transport,
-                  ReplicatedStateMachine& machine, base::Random random);
+                  ReplicatedStateMachine& machine, base::Random random,
+                  const std::vector<base::Dispatcher*>& pool);
   ~ConsensusRouter() override;
 
   /// Once, before the replica starts; on the apply strand, or before it runs. `runtime` outlives
@@ -101,6 +103,7 @@ class ConsensusRouter final : public RequestRouter, public ApplyListener {
   [[nodiscard]] RequestGate& gate();
   void set_log_bytes(std::uint64_t bytes);
   void set_endpoint(std::string endpoint);
+  [[nodiscard]] StorageWaits storage_waits() const;
 
  private:
   struct State;

@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "router/cold_reads.h"
 #include "router/consensus_router.h"
 #include "router/forward_codec.h"
 #include "router/forward_intake.h"
 #include "router/pending_commands.h"
 #include "router/read_gate.h"
 #include "router/request_gate.h"
+#include "router/warming.h"
 
 namespace synod::router {
 
@@ -22,7 +24,8 @@ namespace synod::router {
 struct ConsensusRouter::State {
   State(const ReplicatedOptions& router_options, base::Dispatcher& timer_dispatcher,
         base::Dispatcher& apply_dispatcher, net::PeerTransport& peer_transport,
-        ReplicatedStateMachine& state_machine, base::Random random);
+        ReplicatedStateMachine& state_machine, base::Random random,
+        const std::vector<base::Dispatcher*>& pool);
 
   const ReplicatedOptions& options;
   const consensus::ReplicaId self;
@@ -35,6 +38,8 @@ struct ConsensusRouter::State {
   base::Random random;
   RequestGate gate;
   ReadGate reads;
+  ColdReads cold;
+  Warming warming;
   std::atomic<std::uint64_t> log_bytes{0};
   std::atomic<bool> leads{false};
   std::atomic<std::uint64_t> cluster{0};
@@ -121,6 +126,15 @@ struct ConsensusRouter::State {
   void finish(std::vector<PendingCommands::Finished> finished);
   void observe(const core::Outcome& outcome, base::Nanos took) const;
   void pass(const RequestContext& context, ReadGate::Go go);
+  /// Puts the operation into the log, from where its outcome comes.
+  void order(const core::KvOperation& operation, PendingCommands::Command command);
+  void refuse(PendingCommands::Command command, core::Outcome outcome);
+  using Image = std::shared_ptr<const ReplicaImage>;
+  /// From the tables as they are now; on the pool if a value is not in memory.
+  void read_now(const Image& image, core::PointReadRequest request, const RequestContext& context,
+                base::Function<void(core::PointReadReply)> done);
+  void read_now(const Image& image, core::RangeReadRequest request, const RequestContext& context,
+                base::Function<void(core::RangeReadReply)> done);
 };
 
 /// Of what a runtime answers to a proposal only refusals before the log count; the rest is read

@@ -8,19 +8,35 @@ namespace synod::router {
 DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
                            core::TransactionalKvDatabase& database, core::Persistence& persistence,
                            const base::Clock& clock, const core::Limits& limits,
-                           const AdmissionBounds& bounds, NodeIdentity identity)
+                           const AdmissionBounds& bounds, const WarmingBounds& warming,
+                           const std::vector<base::Dispatcher*>& pool, NodeIdentity identity)
     : pipeline_(pipeline),
       core_(core),
       database_(database),
       persistence_(persistence),
       clock_(clock),
       gate_(limits, bounds),
+      cold_(pool),
+      warming_(cold_, warming),
       identity_(std::move(identity)),
       started_(clock.boot_time()) {}
 
 Fullness DirectRouter::fullness() const {
-  return {pipeline_.log_bytes(), gate_.bounds_tables() ? database_.memory_bytes() : 0,
+  return {pipeline_.log_bytes(), gate_.bounds_tables() ? database_.unevictable_bytes() : 0,
           persistence_.is_paused()};
+}
+
+ColdReads::Source DirectRouter::source() const { return {std::shared_ptr<void>(), &core_}; }
+
+StorageWaits DirectRouter::storage_waits() const {
+  StorageWaits waits;
+  warming_.add_to(waits);
+  return waits;
+}
+
+void DirectRouter::close() {
+  gate_.close();
+  cold_.close();
 }
 
 void DirectRouter::submit(core::KvOperation operation, const RequestContext& context,
@@ -33,29 +49,49 @@ void DirectRouter::submit(core::KvOperation operation, const RequestContext& con
     return;
   }
   PendingOperation pending;
-  pending.bytes = core::encoded_bytes_max(operation) + sizeof(PendingOperation);
-  pending.operation = std::move(operation);
   pending.deadline = context.deadline;
   pending.submitted = now;
   pending.done = [this, now, done = std::move(done)](core::Outcome outcome) mutable {
     gate_.count_end(outcome, clock_.boot_time() - now);
     done(std::move(outcome));
   };
+  if (!warming_.must_wait(core_, operation, context)) {
+    pending.operation = std::move(operation);
+    enqueue(std::move(pending));
+    return;
+  }
+  warming_.wait(source(), std::move(operation), context,
+                [this, pending = std::move(pending)](core::KvOperation warmed,
+                                                     std::optional<core::Outcome> refusal) mutable {
+                  if (refusal) return pending.done(std::move(*refusal));
+                  pending.operation = std::move(warmed);
+                  enqueue(std::move(pending));
+                });
+}
+
+void DirectRouter::enqueue(PendingOperation pending) {
+  pending.bytes = core::encoded_bytes_max(pending.operation) + sizeof(PendingOperation);
   if (!pipeline_.submit(pending)) {
     pending.done(core::refused(core::OutcomeCode::kBusy, "Too many operations are waiting", 10));
   }
 }
 
-void DirectRouter::read(core::PointReadRequest request, const RequestContext& /*context*/,
+void DirectRouter::read(core::PointReadRequest request, const RequestContext& context,
                         base::Function<void(core::PointReadReply)> done) {
   gate_.count_read();
-  done(core_.read(request));
+  core::PointReadReply reply = core_.read(request);
+  if (!reply.is_cold) return done(std::move(reply));
+  gate_.count_miss();
+  cold_.read(source(), std::move(request), context, std::move(done));
 }
 
-void DirectRouter::read_range(core::RangeReadRequest request, const RequestContext& /*context*/,
+void DirectRouter::read_range(core::RangeReadRequest request, const RequestContext& context,
                               base::Function<void(core::RangeReadReply)> done) {
   gate_.count_read();
-  done(core_.read_range(request));
+  core::RangeReadReply reply = core_.read_range(request);
+  if (!reply.is_cold) return done(std::move(reply));
+  gate_.count_miss();
+  cold_.read_range(source(), std::move(request), context, std::move(done));
 }
 
 void DirectRouter::read_version(const RequestContext& /*context*/,

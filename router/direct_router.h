@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/kv_service_core.h"
 #include "core/persistence.h"
+#include "router/cold_reads.h"
 #include "router/commit_pipeline.h"
 #include "router/request_gate.h"
 #include "router/request_router.h"
+#include "router/warming.h"
 
 namespace synod::router {
 
@@ -19,7 +22,7 @@ struct NodeIdentity {
 };
 
 /// The router of standalone mode: operations go through a log of one, reads go straight to the
-/// tables on the caller's thread.
+/// tables on the caller's thread; what is not in memory waits on the threads of `pool`.
 ///
 /// Owned by Standalone.
 ///
@@ -31,6 +34,7 @@ class DirectRouter final : public RequestRouter {
   DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
                core::TransactionalKvDatabase& database, core::Persistence& persistence,
                const base::Clock& clock, const core::Limits& limits, const AdmissionBounds& bounds,
+               const WarmingBounds& warming, const std::vector<base::Dispatcher*>& pool,
                NodeIdentity identity);
 
   void submit(core::KvOperation operation, const RequestContext& context,
@@ -47,9 +51,15 @@ class DirectRouter final : public RequestRouter {
   /// What the process learns of its surroundings.
   [[nodiscard]] RequestGate& gate() { return gate_; }
   void set_endpoint(std::string endpoint) { identity_.endpoint = std::move(endpoint); }
+  /// Refuses what comes, ends what waits for the disk.
+  void close();
+  [[nodiscard]] StorageWaits storage_waits() const;
 
  private:
   [[nodiscard]] Fullness fullness() const;
+  /// The core, which outlives the router.
+  [[nodiscard]] ColdReads::Source source() const;
+  void enqueue(PendingOperation pending);
 
   CommitPipeline& pipeline_;
   core::KvServiceCore& core_;
@@ -57,6 +67,8 @@ class DirectRouter final : public RequestRouter {
   core::Persistence& persistence_;
   const base::Clock& clock_;
   RequestGate gate_;
+  ColdReads cold_;
+  Warming warming_;
   NodeIdentity identity_;
   const base::Nanos started_;
 };

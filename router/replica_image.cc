@@ -54,7 +54,8 @@ Result<std::shared_ptr<ReplicaImage>> ImageYard::open(
   const auto persisted = image->database->load(*image->backend);
   if (!persisted.ok()) return persisted.status().with_context(path(name));
   image->persistence = std::make_unique<core::Persistence>(
-      persistence_, image->database->write_behind(), *image->backend, persistence_options_);
+      persistence_, image->database->write_behind(), *image->backend, persistence_options_,
+      &image->database->cold_values());
   image->persistence->start_at(*persisted);
   return std::shared_ptr<ReplicaImage>(
       image.release(), [yard = shared_from_this()](ReplicaImage* last) { yard->bury(last); });

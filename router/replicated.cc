@@ -118,8 +118,9 @@ Status Replicated::recover() {
                                         seams_.storage, seams_.random.fork(), seams_.open_backend},
                                        std::move(state)));
   gate_ = std::make_unique<ApplyGate>(*machine_);
-  router_ = std::make_unique<ConsensusRouter>(options_, seams_.consensus, seams_.apply,
-                                              seams_.transport, *machine_, seams_.random.fork());
+  router_ =
+      std::make_unique<ConsensusRouter>(options_, seams_.consensus, seams_.apply, seams_.transport,
+                                        *machine_, seams_.random.fork(), seams_.cold_reads);
   machine_->set_listener(*router_);
   link_ = std::make_unique<PeerLink>(
       seams_.transport, self_, seams_.consensus.clock(),
@@ -297,12 +298,15 @@ void Replicated::watch_space() {
   seams_.persistence.run_after(options_.space_interval, [this] { watch_space(); });
 }
 
-/// Beyond half of what the log may take, it is cut before it is time.
+/// Beyond half of what the log may take on disk, or all it may take in memory, it is cut before it
+/// is time.
 void Replicated::watch_log(const consensus::PaxosLog& log) {
   const std::uint64_t bytes = log.disk_bytes();
   log_bytes_ = bytes;
   router_->set_log_bytes(bytes);
-  const bool is_large = bytes > options_.log_bytes_max / 2;
+  const std::uint64_t memory_max = options_.log_memory_bytes_max;
+  const bool is_large =
+      bytes > options_.log_bytes_max / 2 || (memory_max != 0 && log_memory_.bytes() > memory_max);
   if (is_large || was_log_large_) live_.load()->note_log_size(is_large);
   was_log_large_ = is_large;
 }
@@ -320,6 +324,7 @@ void Replicated::on_batch(const Replica& replica, const consensus::Output& outpu
   if (options_.observer != nullptr) options_.observer->on_batch(replica, output, inputs);
   note_members(replica);
   note_retirement(replica);
+  if (options_.log_memory_bytes_max != 0) log_memory_.note(replica.acceptor().log());
   const GroupView now{replica.acceptor().promised(), replica.leader(), replica.is_established()};
   const bool is_same =
       now.promised == view_->promised && now.leader == view_->leader && now.leads == view_->leads;

@@ -22,6 +22,7 @@
 #include "net/peer_transport.h"
 #include "router/commit_observer.h"
 #include "router/direct_router.h"
+#include "router/log_memory.h"
 #include "router/store.h"
 #include "storage/data_directory.h"
 #include "storage/file.h"
@@ -45,8 +46,11 @@ struct ReplicatedOptions {
   std::size_t pending_max = 65'536;
   std::uint64_t pending_bytes_max = 64U << 20;
   std::uint64_t log_bytes_max = 4ULL << 30;
+  /// Of what can not leave memory: MEMORY_FULL beyond it; 0: no limit.
   std::uint64_t table_bytes_max = 0;
   std::uint64_t backlog_bytes_max = 64U << 20;
+  /// Beyond it the log is cut before it is time, and who is behind gets a snapshot; 0: none.
+  std::uint64_t log_memory_bytes_max = 0;
   std::uint64_t disk_reserve_bytes = 0;
   base::Nanos tick_interval = std::chrono::milliseconds(50);
   base::Nanos space_interval = std::chrono::milliseconds(250);
@@ -79,6 +83,9 @@ struct ReplicatedSeams {
   std::function<void(std::uint64_t cluster)> on_cluster;
   /// A broken promise of the disk, once: nothing is sent, written or answered afterwards.
   std::function<void(const std::string& reason)> fatal;
+  /// Read values that left memory. Needed with DatabaseOptions::memory_bytes_max alone; without
+  /// them whoever meets such a value waits himself.
+  std::vector<base::Dispatcher*> cold_reads = {};
 };
 
 class AdminCalls;
@@ -205,6 +212,7 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   std::atomic<const consensus::PaxosLog*> live_log_{nullptr};
   std::atomic<std::uint64_t> cluster_{0};
   std::atomic<std::uint64_t> log_bytes_{0};
+  LogMemory log_memory_;
   std::optional<base::Nanos> complained_at_;  ///< Consensus strand.
   // Consensus strand: whom this process ever knew as a member, and who of them is none now.
   std::set<consensus::ReplicaId> known_;

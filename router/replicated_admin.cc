@@ -185,6 +185,8 @@ void Replicated::add_tables(StoreStatus& status) {
   status.keys = database.key_count();
   status.live_bytes = database.live_bytes();
   status.memory_bytes = database.memory_bytes();
+  status.memory = database.memory_status();
+  status.waits = router_->storage_waits();
   status.log_bytes = log_bytes_.load();
   status.pending = static_cast<std::size_t>(std::max<std::int64_t>(0, router_->counters().pending));
 }

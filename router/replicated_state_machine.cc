@@ -162,7 +162,8 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
 
 bool ReplicatedStateMachine::must_wait() const {
   const std::uint64_t unsealed = image_->database->write_behind().open_bytes();
-  return image_->persistence->backlog_bytes() + unsealed > options_.backlog_bytes_max;
+  return image_->persistence->backlog_bytes() + unsealed > options_.backlog_bytes_max ||
+         image_->database->must_wait();
 }
 
 Status ReplicatedStateMachine::execute(const Delivery& delivery) {

@@ -41,7 +41,8 @@ std::optional<core::Outcome> RequestGate::check(const core::KvOperation& operati
       bounds_.table_bytes_max != 0 && fullness.table_bytes > bounds_.table_bytes_max;
   if (is_full && grows(operation)) {
     return core::refused(OutcomeCode::kMemoryFull,
-                         "Keys and values fill database.memory_limit; only deletes are admitted",
+                         "Keys, and what else has to stay in memory, fill database.memory_limit; "
+                         "reads and deletes are admitted",
                          1'000);
   }
   return std::nullopt;
@@ -62,7 +63,8 @@ DatabaseCounters RequestGate::counters() const {
   counters.writes = counters.committed;
   counters.reads = reads_.load();
   counters.pending = pending_.load();
-  counters.cache_hits = counters.reads;
+  counters.cache_misses = std::min(misses_.load(), counters.reads);
+  counters.cache_hits = counters.reads - counters.cache_misses;
   counters.compaction_pending_bytes = static_cast<std::int64_t>(compaction_pending_.load());
   const std::int64_t answered = counters.committed + counters.aborted;
   if (answered > 0) {

@@ -16,14 +16,15 @@ namespace synod::router {
 /// What may fill up before writes are refused.
 struct AdmissionBounds {
   std::uint64_t log_bytes_max = 4ULL << 30;
-  /// Of the tables; 0: none. Beyond it only operations that free memory are admitted.
+  /// Of what can not leave memory; 0: none. Beyond it only operations that free memory are
+  /// admitted.
   std::uint64_t table_bytes_max = 0;
 };
 
 /// How full a store is at the moment of a request.
 struct Fullness {
   std::uint64_t log_bytes = 0;
-  std::uint64_t table_bytes = 0;
+  std::uint64_t table_bytes = 0;  ///< Of the tables, without values that may leave memory.
   bool is_backend_paused = false;
 };
 
@@ -43,6 +44,8 @@ class RequestGate {
   [[nodiscard]] bool bounds_tables() const { return bounds_.table_bytes_max != 0; }
 
   void count_read() { reads_.fetch_add(1, std::memory_order_relaxed); }
+  /// A read that met a value on disk.
+  void count_miss() { misses_.fetch_add(1, std::memory_order_relaxed); }
   void count_begin() { pending_.fetch_add(1, std::memory_order_relaxed); }
   void count_end(const core::Outcome& outcome, base::Nanos took);
 
@@ -65,6 +68,7 @@ class RequestGate {
   std::atomic<bool> closed_{false};
   std::atomic<std::uint64_t> compaction_pending_{0};
   std::atomic<std::int64_t> reads_{0};
+  std::atomic<std::int64_t> misses_{0};
   std::atomic<std::int64_t> committed_{0};
   std::atomic<std::int64_t> aborted_{0};
   std::atomic<std::int64_t> pending_{0};

@@ -55,6 +55,16 @@ struct DatabaseCounters {
   double average_response_ms = 0;             ///< Of operations.
 };
 
+/// Who waits for values that left memory.
+struct StorageWaits {
+  std::uint64_t jobs_waiting = 0;  ///< Of the storage pool, now.
+  std::uint64_t jobs_running = 0;  ///< Likewise.
+  std::uint64_t jobs_done = 0;
+  std::uint64_t jobs_refused = 0;        ///< Because too many waited.
+  std::uint64_t operations_waiting = 0;  ///< For values that they need, now.
+  std::uint64_t operations_warmed = 0;   ///< Their values were fetched before they were ordered.
+};
+
 /// The one door between fronts and data, the same in both modes.
 ///
 /// Invariants

@@ -51,8 +51,9 @@ base::Status Standalone::recover() {
   core_ = std::make_unique<core::KvServiceCore>(*database_);
   auto persisted = database_->load(*backend_);
   if (!persisted.ok()) return persisted.status().with_context(data_directory_->db_path());
-  persistence_ = std::make_unique<core::Persistence>(seams_.persistence, database_->write_behind(),
-                                                     *backend_, options_.persistence);
+  persistence_ =
+      std::make_unique<core::Persistence>(seams_.persistence, database_->write_behind(), *backend_,
+                                          options_.persistence, &database_->cold_values());
   persistence_->start_at(*persisted);
   SYNOD_RETURN_IF_ERROR(open_log(*persisted, last_run));
   FatalHandler fatal = std::move(seams_.fatal);
@@ -61,7 +62,9 @@ base::Status Standalone::recover() {
       std::move(log_), *core_, *database_, *persistence_, options_.pipeline, std::move(fatal));
   router_ = std::make_unique<DirectRouter>(
       *pipeline_, *core_, *database_, *persistence_, seams_.commit.clock(), options_.limits,
-      AdmissionBounds{options_.pipeline.log_bytes_max, options_.table_bytes_max}, options_.node);
+      AdmissionBounds{options_.pipeline.log_bytes_max, options_.table_bytes_max},
+      WarmingBounds{options_.pipeline.pending_max, options_.pipeline.pending_bytes_max},
+      seams_.cold_reads, options_.node);
   persistence_->on_durable([this](core::LogIndex durable) {
     seams_.commit.post([this, durable] { pipeline_->truncate(durable); });
   });
@@ -129,7 +132,8 @@ base::Status Standalone::replay(const storage::LogFrame& frame) {
       }));
   database_->seal();
   database_->housekeep(seams_.commit.clock().boot_time());
-  if (persistence_->backlog_bytes() <= options_.pipeline.backlog_bytes_max / 2) return {};
+  const bool is_behind = persistence_->backlog_bytes() > options_.pipeline.backlog_bytes_max / 2;
+  if (!is_behind && !database_->must_wait()) return {};
   return persistence_->drain_now(false);
 }
 
@@ -198,7 +202,7 @@ void Standalone::watch_space() {
 
 base::Status Standalone::close() {
   closed_ = true;
-  router_->gate().close();
+  router_->close();
   SYNOD_RETURN_IF_ERROR(pipeline_->finish());
   const base::Status persisted = persistence_->drain_now(true);
   persistence_->stop();
@@ -229,6 +233,8 @@ void Standalone::status(base::Function<void(StoreStatus)> done) {
     status.keys = database_->key_count();
     status.live_bytes = database_->live_bytes();
     status.memory_bytes = database_->memory_bytes();
+    status.memory = database_->memory_status();
+    status.waits = router_->storage_waits();
     status.log_bytes = pipeline_->log_bytes();
     status.pending = pipeline_->pending();
     done(std::move(status));

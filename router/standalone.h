@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/dispatcher.h"
 #include "base/random.h"
@@ -34,7 +35,8 @@ struct StandaloneOptions {
   core::Limits limits;
   core::Policy policy;  ///< Used when the store is created, never later.
   storage::LogOptions log;
-  std::uint64_t table_bytes_max = 0;     ///< MEMORY_FULL beyond it; 0: no limit.
+  /// Of what can not leave memory: MEMORY_FULL beyond it; 0: no limit.
+  std::uint64_t table_bytes_max = 0;
   std::uint64_t disk_reserve_bytes = 0;  ///< 0: the smaller of 256 MiB and a quarter of the disk.
   base::Nanos space_interval = std::chrono::milliseconds(250);
 };
@@ -52,6 +54,9 @@ struct StandaloneSeams {
   FatalHandler fatal;
   /// Waits for syncs of the log while operations execute; null: `commit` waits itself.
   base::Dispatcher* syncs = nullptr;
+  /// Read values that left memory. Needed with DatabaseOptions::memory_bytes_max alone; without
+  /// them whoever meets such a value waits himself.
+  std::vector<base::Dispatcher*> cold_reads = {};
 };
 
 /// One standalone store: data directory, backend, log, tables, pipeline and router, composed over

@@ -8,6 +8,7 @@
 
 #include "base/function.h"
 #include "base/status.h"
+#include "core/memory_status.h"
 #include "core/state/state_hash.h"
 #include "core/types.h"
 #include "router/request_router.h"
@@ -61,6 +62,8 @@ struct StoreStatus {
   std::uint64_t keys = 0;
   std::uint64_t live_bytes = 0;
   std::uint64_t memory_bytes = 0;
+  core::MemoryStatus memory;
+  StorageWaits waits;
   std::uint64_t log_bytes = 0;
   std::size_t pending = 0;
   std::optional<GroupStatus> group;  ///< Replicated only.

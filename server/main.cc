@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // synod-server: reads the configuration, starts everything, waits for a signal, stops everything.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -57,6 +58,18 @@ void force_on_second_signal(const sigset_t& signals) {
   }).detach();
 }
 
+/// One heap for all threads: with a limit, what is free in one of many is of no use to the others.
+/// Large buffers go back to the system when they are freed.
+void bound_allocator(const synod::server::Config& config) {
+  constexpr int kMappedBytesMin = 256 << 10;
+  constexpr int kFreeBytesMax = 4 << 20;
+  if (config.database.memory_limit == 0) return;
+  const bool is_bound = mallopt(M_ARENA_MAX, 1) == 1 &&
+                        mallopt(M_MMAP_THRESHOLD, kMappedBytesMin) == 1 &&
+                        mallopt(M_TRIM_THRESHOLD, kFreeBytesMax) == 1;
+  if (!is_bound) synod::base::log_warning("server", "the allocator takes no bounds");
+}
+
 int serve(const synod::server::Config& config, const sigset_t& signals) {
   auto manager = synod::server::ServerManager::start(config);
   if (!manager.ok()) {
@@ -90,5 +103,6 @@ int main(int argc, char** argv) {
   const sigset_t signals = block_signals();
   synod::base::configure_logging(synod::server::log_options(start.loaded->config));
   synod::server::log_notes(*start.loaded);
+  bound_allocator(start.loaded->config);
   return serve(start.loaded->config, signals);
 }

@@ -44,7 +44,8 @@ std::string thread_name(const Config& config, const PeerEntry& self, const char*
   return replicas_here(config) == 1 ? role : base::concat(role, "-", self.id);
 }
 
-/// One member of a group, on the threads consensus, log, apply, persistence, storage and compact.
+/// One member of a group, on the threads consensus, log, apply, persistence, storage, compact and
+/// read-N.
 /// Peers are served on the thread consensus, too: a message needs no other thread to be acted upon.
 class ReplicaHost final : public StoreHost {
  public:
@@ -57,6 +58,8 @@ class ReplicaHost final : public StoreHost {
         persistence_(thread_name(config, self, "persistence")),
         storage_(thread_name(config, self, "storage")),
         compaction_(thread_name(config, self, "compact")),
+        cold_reads_(
+            cold_readers(config, replicas_here(config) == 1 ? "" : base::concat("-", self.id))),
         transport_(peer_options(config, self), &consensus_) {}
 
   [[nodiscard]] base::Status open(storage::FileSystem& files, const StoreObservers& observers) {
@@ -81,7 +84,8 @@ class ReplicaHost final : public StoreHost {
         [this](std::uint64_t cluster) { transport_.set_cluster(cluster); },
         [id](const std::string& reason) {
           base::fail_stop("router", base::concat("replica ", id, ": ", reason));
-        }};
+        },
+        dispatchers_of(cold_reads_)};
     SYNOD_ASSIGN_OR_RETURN(store_, router::Replicated::open(std::move(seams), std::move(options)));
     return {};
   }
@@ -100,6 +104,7 @@ class ReplicaHost final : public StoreHost {
   [[nodiscard]] base::Status start() override {
     SYNOD_RETURN_IF_ERROR(store_->start());
     for (net::Worker* worker : workers()) worker->start();
+    for (const auto& reader : cold_reads_) reader->start();
     is_running_ = true;
     const auto port = transport_.start();
     return port.ok() ? base::Status() : port.status();
@@ -125,6 +130,8 @@ class ReplicaHost final : public StoreHost {
       ended.get_future().wait();
     }
     transport_.stop();
+    for (const auto& reader : cold_reads_) reader->stop();
+    for (const auto& reader : cold_reads_) reader->join();
     for (net::Worker* worker : workers()) {
       // Nothing is waited for in vain on the way to the end.
       if (worker == &storage_) store_->interrupt();
@@ -149,6 +156,7 @@ class ReplicaHost final : public StoreHost {
   net::Worker persistence_;
   net::Worker storage_;
   net::Worker compaction_;
+  const ColdReaders cold_reads_;
   net::TcpPeerTransport transport_;
   std::unique_ptr<router::Replicated> store_;
 };

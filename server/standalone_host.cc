@@ -11,10 +11,11 @@
 namespace synod::server {
 namespace {
 
-/// A store that stands alone, on the threads commit, log-sync, persistence and storage.
+/// A store that stands alone, on the threads commit, log-sync, persistence, storage and read-N.
 class StandaloneHost final : public StoreHost {
  public:
-  explicit StandaloneHost(const Config& config) : config_(config) {}
+  explicit StandaloneHost(const Config& config)
+      : config_(config), cold_reads_(cold_readers(config, "")) {}
 
   [[nodiscard]] base::Status open(storage::FileSystem& files, const StoreObservers& observers) {
     router::StandaloneOptions options = standalone_options(config_);
@@ -30,7 +31,8 @@ class StandaloneHost final : public StoreHost {
           return open_measured_backend(config_, directory, meter);
         },
         [](const std::string& reason) { base::fail_stop("router", reason); },
-        &syncs_.dispatcher()};
+        &syncs_.dispatcher(),
+        dispatchers_of(cold_reads_)};
     SYNOD_ASSIGN_OR_RETURN(store_, router::Standalone::open(std::move(seams), std::move(options)));
     return {};
   }
@@ -46,10 +48,13 @@ class StandaloneHost final : public StoreHost {
   [[nodiscard]] base::Status start() override {
     SYNOD_RETURN_IF_ERROR(store_->start());
     for (net::Worker* worker : {&commit_, &syncs_, &persistence_, &storage_}) worker->start();
+    for (const auto& reader : cold_reads_) reader->start();
     return {};
   }
 
   [[nodiscard]] base::Status stop() override {
+    for (const auto& reader : cold_reads_) reader->stop();
+    for (const auto& reader : cold_reads_) reader->join();
     for (net::Worker* worker : {&syncs_, &commit_, &persistence_}) {
       worker->stop();
       worker->join();
@@ -67,6 +72,7 @@ class StandaloneHost final : public StoreHost {
   net::Worker syncs_{"log-sync"};
   net::Worker persistence_{"persistence"};
   net::Worker storage_{"storage"};
+  const ColdReaders cold_reads_;
   std::unique_ptr<router::Standalone> store_;
 };
 
@@ -78,6 +84,21 @@ base::Result<std::unique_ptr<StoreHost>> open_standalone(const Config& config,
   auto host = std::make_unique<StandaloneHost>(config);
   SYNOD_RETURN_IF_ERROR(host->open(files, observers));
   return std::unique_ptr<StoreHost>(std::move(host));
+}
+
+ColdReaders cold_readers(const Config& config, const std::string& suffix) {
+  ColdReaders readers;
+  if (config.database.memory_limit == 0) return readers;
+  for (std::uint32_t i = 0; i < config.database.cold_read_threads; ++i) {
+    readers.push_back(std::make_unique<net::Worker>(base::concat("read-", i, suffix)));
+  }
+  return readers;
+}
+
+std::vector<base::Dispatcher*> dispatchers_of(const ColdReaders& readers) {
+  std::vector<base::Dispatcher*> dispatchers;
+  for (const auto& reader : readers) dispatchers.push_back(&reader->dispatcher());
+  return dispatchers;
 }
 
 base::Result<std::unique_ptr<storage::StorageBackend>> open_measured_backend(

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "consensus/runtime/replica_runtime.h"
 #include "net/peer_transport.h"
+#include "net/worker.h"
 #include "router/commit_observer.h"
 #include "router/store.h"
 #include "server/config/config.h"
@@ -64,6 +65,11 @@ class StoreHost {
 /// The configured engine; `meter`, if there is one, hears of what it does.
 [[nodiscard]] base::Result<std::unique_ptr<storage::StorageBackend>> open_measured_backend(
     const Config& config, const std::string& directory, StorageMetrics* meter);
+
+/// The threads that read values which left memory: none without a memory limit.
+using ColdReaders = std::vector<std::unique_ptr<net::Worker>>;
+[[nodiscard]] ColdReaders cold_readers(const Config& config, const std::string& suffix);
+[[nodiscard]] std::vector<base::Dispatcher*> dispatchers_of(const ColdReaders& readers);
 
 /// 64 random bits of the operating system.
 [[nodiscard]] std::uint64_t random_seed();

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store_options.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
+#include "server/config/memory_plan.h"
 
 namespace synod::server {
 namespace {
+
+/// Between snapshots that are taken because the log in memory is large.
+constexpr base::Nanos kSnapshotPauseUnderLimit = std::chrono::milliseconds(500);
 
 router::Durability to_router(Durability durability) {
   switch (durability) {
@@ -34,15 +40,6 @@ router::ReadLevel to_router(DefaultReadLevel level) {
   SYNOD_ASSERT(false, "a DefaultReadLevel outside its enumeration");
 }
 
-/// The tables' part of the memory limit, for each store of the process; 0: no limit.
-std::uint64_t table_bytes_max(const Config& config) {
-  const auto& database = config.database;
-  if (database.memory_limit == 0) return 0;
-  // The engine's buffers are part of the limit; the configuration check leaves the rest positive.
-  return database.memory_limit / replicas_here(config) - database.write_buffer_bytes -
-         database.block_cache_bytes;
-}
-
 core::Limits limits_of(const Config& config) {
   core::Limits limits;
   limits.key_bytes_max = config.limits.key_bytes_max;
@@ -68,17 +65,26 @@ storage::LogOptions log_of(const Config& config, std::uint64_t group_bytes_max) 
   return log;
 }
 
-/// A quarter of the buffer never waits for company, so that the buffer does not fill meanwhile.
-core::PersistenceOptions persistence_of(const Config& config) {
+core::PersistenceOptions persistence_of(const MemoryPlan& plan) {
   core::PersistenceOptions options;
-  options.linger_bytes =
-      std::min(options.linger_bytes, config.database.persistence_buffer_bytes_max / 4);
+  options.linger_bytes = std::min(options.linger_bytes, plan.linger_bytes);
+  return options;
+}
+
+core::DatabaseOptions database_of(const Config& config, const MemoryPlan& plan) {
+  core::DatabaseOptions options;
+  options.snapshot_window = base::Millis(config.database.snapshot_window_ms);
+  options.memory_bytes_max = plan.table_bytes;
+  if (plan.table_bytes != 0) {
+    options.old_bytes_max = std::min(options.old_bytes_max, plan.table_bytes / 8);
+  }
   return options;
 }
 
 }  // namespace
 
 router::StandaloneOptions standalone_options(const Config& config) {
+  const MemoryPlan plan = plan_memory(config);
   router::StandaloneOptions options;
   options.directory = config.server.data_dir;
   options.node.node_id = static_cast<std::int32_t>(config.server.node_id);
@@ -89,21 +95,24 @@ router::StandaloneOptions standalone_options(const Config& config) {
                                   ? base::Nanos(std::chrono::seconds(1))
                                   : base::Nanos(base::Millis(config.database.batched_interval_ms));
   pipeline.pending_max = config.database.pending_max;
-  pipeline.pending_bytes_max = config.database.pending_bytes_max;
-  pipeline.backlog_bytes_max = config.database.persistence_buffer_bytes_max;
+  pipeline.pending_bytes_max = plan.pending_bytes_max;
+  pipeline.backlog_bytes_max = plan.persistence_buffer_bytes_max;
+  pipeline.group_bytes_max = plan.group_bytes_max;
   pipeline.log_bytes_max = config.database.log_bytes_max;
-  options.persistence = persistence_of(config);
-  options.database.snapshot_window = base::Millis(config.database.snapshot_window_ms);
-  options.table_bytes_max = table_bytes_max(config);
+  options.persistence = persistence_of(plan);
+  options.database = database_of(config, plan);
+  options.table_bytes_max = plan.fixed_bytes_max;
   options.limits = limits_of(config);
   options.policy = policy_of(config);
-  options.log = log_of(config, pipeline.group_bytes_max);
+  pipeline.unsynced_bytes_max = plan.group_bytes_max;
+  options.log = log_of(config, plan.group_bytes_max);
   options.disk_reserve_bytes = config.database.disk_reserve;
   return options;
 }
 
 router::ReplicatedOptions replica_options(const Config& config, const PeerEntry& self) {
   const auto group = group_of(config);
+  const MemoryPlan plan = plan_memory(config);
   router::ReplicatedOptions options;
   options.directory = replica_directory(config, self.id);
   options.node.node_id = static_cast<std::int32_t>(self.id);
@@ -115,13 +124,14 @@ router::ReplicatedOptions replica_options(const Config& config, const PeerEntry&
   options.hold = base::Millis(config.consensus.hold_ms);
   options.request_timeout = base::Millis(config.consensus.request_timeout_ms);
   options.pending_max = config.database.pending_max;
-  options.pending_bytes_max = config.database.pending_bytes_max;
+  options.pending_bytes_max = plan.pending_bytes_max;
   options.log_bytes_max = config.database.log_bytes_max;
-  options.backlog_bytes_max = config.database.persistence_buffer_bytes_max;
-  options.persistence = persistence_of(config);
-  options.table_bytes_max = table_bytes_max(config);
+  options.backlog_bytes_max = plan.persistence_buffer_bytes_max;
+  options.log_memory_bytes_max = plan.log_memory_bytes_max;
+  options.persistence = persistence_of(plan);
+  options.table_bytes_max = plan.fixed_bytes_max;
   options.disk_reserve_bytes = config.database.disk_reserve;
-  options.database.snapshot_window = base::Millis(config.database.snapshot_window_ms);
+  options.database = database_of(config, plan);
   options.limits = limits_of(config);
   options.policy = policy_of(config);
   auto& runtime = options.runtime;
@@ -131,14 +141,16 @@ router::ReplicatedOptions replica_options(const Config& config, const PeerEntry&
   runtime.replica.reads_by_lease = config.consensus.read_mode == ReadMode::kLease;
   runtime.state.snapshot_every_slots = config.consensus.snapshot_every_slots;
   runtime.keep_slots = config.consensus.keep_slots;
+  if (plan.log_memory_bytes_max != 0) runtime.state.snapshot_pause = kSnapshotPauseUnderLimit;
   return options;
 }
 
 base::Result<std::unique_ptr<storage::StorageBackend>> open_backend(const Config& config,
                                                                     const std::string& directory) {
+  const MemoryPlan plan = plan_memory(config);
   storage::BackendOptions options;
-  options.write_buffer_bytes = config.database.write_buffer_bytes;
-  options.block_cache_bytes = config.database.block_cache_bytes;
+  options.write_buffer_bytes = plan.write_buffer_bytes;
+  options.block_cache_bytes = plan.block_cache_bytes;
   switch (config.database.backend) {
     case BackendKind::kRocksDb:
       return storage::open_rocksdb_backend(directory, options);

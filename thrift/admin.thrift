@@ -53,6 +53,34 @@ struct GroupReport {
   13: optional string problem,
 }
 
+// What a node keeps in memory, and what of it left for the disk. Bytes unless said otherwise.
+struct MemoryReport {
+  // Of the tables: the part of database.memory_limit that is theirs; 0: none.
+  1: required i64 limit,
+  // What cannot leave memory: keys and what belongs to them.
+  2: required i64 unevictable,
+  // Values in memory, and those that are on disk alone.
+  3: required i64 resident,
+  4: required i64 spilled,
+  // How many values are on disk alone, left memory since the start, and came back.
+  5: required i64 spilled_values,
+  6: required i64 dropped_values,
+  7: required i64 warmed_values,
+  // Reads answered from memory, and those that had to ask the disk.
+  8: required i64 hits,
+  9: required i64 misses,
+  // Values that readers fetched, and those that the executing thread had to wait for.
+  10: required i64 cold_reads,
+  11: required i64 apply_fetches,
+  // Operations whose values were fetched before they were ordered.
+  12: required i64 warmed_operations,
+  13: required i64 snapshots_held,
+  // Of the threads that read from disk: waiting and running now, refused since the start.
+  14: required i64 pool_waiting,
+  15: required i64 pool_running,
+  16: required i64 pool_refused,
+}
+
 struct NodeReport {
   1: required i32 node_id,
   2: required string cluster_id,
@@ -84,6 +112,7 @@ struct NodeReport {
   21: optional GroupReport group,
   22: optional string backend,
   23: optional i64 memory_bytes,
+  24: optional MemoryReport memory,
 }
 
 struct StatusReply {

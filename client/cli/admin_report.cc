@@ -40,6 +40,25 @@ void append_group(const api::admin::GroupReport& group, std::vector<Field>& fiel
   if (group.__isset.problem) fields.push_back({"problem", group.problem});
 }
 
+void append_memory(const api::admin::MemoryReport& memory, std::vector<Field>& fields) {
+  fields.push_back(number("memory_limit", memory.limit));
+  fields.push_back(number("memory_unevictable_bytes", memory.unevictable));
+  fields.push_back(number("memory_resident_bytes", memory.resident));
+  fields.push_back(number("memory_spilled_bytes", memory.spilled));
+  fields.push_back(number("memory_spilled_values", memory.spilled_values));
+  fields.push_back(number("memory_dropped_values", memory.dropped_values));
+  fields.push_back(number("memory_warmed_values", memory.warmed_values));
+  fields.push_back(number("memory_hits", memory.hits));
+  fields.push_back(number("memory_misses", memory.misses));
+  fields.push_back(number("memory_cold_reads", memory.cold_reads));
+  fields.push_back(number("memory_apply_fetches", memory.apply_fetches));
+  fields.push_back(number("memory_warmed_operations", memory.warmed_operations));
+  fields.push_back(number("memory_snapshots_held", memory.snapshots_held));
+  fields.push_back(number("memory_pool_waiting", memory.pool_waiting));
+  fields.push_back(number("memory_pool_running", memory.pool_running));
+  fields.push_back(number("memory_pool_refused", memory.pool_refused));
+}
+
 std::vector<Field> fields_of_member(const api::admin::MemberReport& member) {
   std::vector<Field> fields{
       number("node_id", member.node_id),        {"peer_endpoint", member.peer_endpoint},
@@ -74,6 +93,7 @@ std::vector<Field> fields_of(const api::admin::NodeReport& report) {
   };
   if (report.__isset.backend) fields.push_back({"backend", report.backend});
   if (report.__isset.memory_bytes) fields.push_back(number("memory_bytes", report.memory_bytes));
+  if (report.__isset.memory) append_memory(report.memory, fields);
   if (report.__isset.group) append_group(report.group, fields);
   for (const auto& limit : report.limits) fields.push_back({"limit." + limit.name, limit.value});
   return fields;

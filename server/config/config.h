@@ -49,13 +49,15 @@ struct DatabaseSection {
   std::uint64_t memory_limit = 0;  ///< 0: none.
   std::uint64_t disk_reserve = 0;  ///< 0: the smaller of 256 MiB and a quarter of the file system.
   BackendKind backend = BackendKind::kRocksDb;
-  std::uint64_t write_buffer_bytes = 64U << 20;
-  std::uint64_t block_cache_bytes = 64U << 20;
+  std::uint32_t cold_read_threads = 4;
+  // 0: as memory_plan.h has it.
+  std::uint64_t write_buffer_bytes = 0;
+  std::uint64_t block_cache_bytes = 0;
   std::uint64_t log_segment_bytes = 64U << 20;
   std::uint64_t log_bytes_max = 4ULL << 30;
-  std::uint64_t persistence_buffer_bytes_max = 64U << 20;
+  std::uint64_t persistence_buffer_bytes_max = 0;  ///< 0: likewise.
   std::uint32_t pending_max = 65'536;
-  std::uint64_t pending_bytes_max = 64U << 20;
+  std::uint64_t pending_bytes_max = 0;  ///< 0: likewise.
 };
 
 /// [cluster]: who the replicas are, and how they reach each other. See group_plan.h.

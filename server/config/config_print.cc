@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "server/config/config_load.h"
 #include "server/config/key_registry.h"
+#include "server/config/memory_plan.h"
 
 namespace synod::server {
 
@@ -36,6 +37,17 @@ std::string environment_name(const Key& key) {
   return name;
 }
 
+/// What was left to the plan, as it is planned.
+Config with_plan(const Config& config) {
+  const MemoryPlan plan = plan_memory(config);
+  Config planned = config;
+  planned.database.write_buffer_bytes = plan.write_buffer_bytes;
+  planned.database.block_cache_bytes = plan.block_cache_bytes;
+  planned.database.persistence_buffer_bytes_max = plan.persistence_buffer_bytes_max;
+  planned.database.pending_bytes_max = plan.pending_bytes_max;
+  return planned;
+}
+
 }  // namespace
 
 std::string version_text() { return concat("synod-server ", SYNOD_VERSION); }
@@ -63,14 +75,20 @@ std::string sample_config() {
 }
 
 std::string explain_config(const LoadedConfig& loaded) {
+  const Config in_effect = with_plan(loaded.config);
+  const bool has_limit = loaded.config.database.memory_limit != 0;
   std::string out;
   for (const KeyTable& table : all_tables()) {
     out += concat(out.empty() ? "" : "\n", "[", table.name, "]\n");
     for (const Key& key : all_keys()) {
       if (key.table != table.name) continue;
       const auto origin = loaded.origins.find(key.path());
-      out += concat(key.name, " = ", format_value(key, key.load(loaded.config, key)), "  # ",
-                    origin == loaded.origins.end() ? "default" : origin->second, "\n");
+      const KeyValue planned = key.load(in_effect, key);
+      const bool is_planned = planned != key.load(loaded.config, key);
+      const bool is_default = origin == loaded.origins.end();
+      out += concat(key.name, " = ", format_value(key, planned), "  # ",
+                    is_default ? "default" : origin->second,
+                    is_planned && has_limit ? ", from database.memory_limit" : "", "\n");
     }
   }
   return out;

@@ -10,6 +10,7 @@
 #include "server/config/config_builder.h"
 #include "server/config/cpu_quota.h"
 #include "server/config/group_plan.h"
+#include "server/config/memory_plan.h"
 
 namespace synod::server {
 
@@ -66,11 +67,20 @@ std::vector<std::string> broken_rules(const Config& config) {
                  " is reachable from other machines; if that is meant, set "
                  "server.insecure_plaintext = true (--insecure-plaintext)"));
   require(!server.data_dir.empty(), "server.data_dir: must not be empty");
-  require(
-      database.memory_limit == 0 || database.memory_limit / replicas_here(config) / 2 >=
-                                        database.write_buffer_bytes + database.block_cache_bytes,
-      "database.memory_limit: must be at least twice database.write_buffer_bytes + "
-      "database.block_cache_bytes, which are part of it, for each replica in this process");
+  const MemoryPlan plan = plan_memory(config);
+  require(database.memory_limit == 0 || plan.table_bytes >= kTableBytesMin,
+          concat("database.memory_limit: leaves ", base::format_bytes(plan.table_bytes),
+                 " to the tables of each replica in this process; it must leave ",
+                 base::format_bytes(kTableBytesMin),
+                 ". database.write_buffer_bytes and database.block_cache_bytes are part of it"));
+  const auto require_size = [&](std::uint64_t given, std::uint64_t least, const char* name) {
+    require(given == 0 || given >= least,
+            concat(name, ": must be 0 or at least ", base::format_bytes(least)));
+  };
+  require_size(database.write_buffer_bytes, 64U << 10, "database.write_buffer_bytes");
+  require_size(database.persistence_buffer_bytes_max, 1U << 20,
+               "database.persistence_buffer_bytes_max");
+  require_size(database.pending_bytes_max, 1U << 20, "database.pending_bytes_max");
   require(limits.value_bytes_max <= limits.commit_bytes_max,
           "limits.value_bytes_max: must not exceed limits.commit_bytes_max");
   require(limits.commit_bytes_max < server.message_bytes_max,
@@ -89,8 +99,9 @@ std::vector<std::string> broken_rules(const Config& config) {
           "commit is one frame of one segment");
   require(database.log_segment_bytes <= database.log_bytes_max / 2,
           "database.log_bytes_max: must hold at least two segments (database.log_segment_bytes)");
-  require(limits.commit_bytes_max <= database.pending_bytes_max &&
-              limits.commit_bytes_max <= database.persistence_buffer_bytes_max,
+  require(limits.commit_bytes_max <= plan.pending_bytes_max &&
+              (database.persistence_buffer_bytes_max == 0 ||
+               limits.commit_bytes_max <= database.persistence_buffer_bytes_max),
           "limits.commit_bytes_max: must not exceed database.pending_bytes_max or "
           "database.persistence_buffer_bytes_max");
   return broken;

@@ -139,7 +139,12 @@ void add_database_promises(std::vector<Key>& keys) {
       "created."));
   keys.push_back(row<kIn, &S::memory_limit>(
       "database", "memory_limit", kBytes, 0, 64 * kTiB,
-      "Tables, buffers and caches together; beyond it only deletes are admitted; 0 for none."));
+      "Tables, buffers and the backend's caches of all replicas in this process together. Values "
+      "that do not fit are read from disk; when keys alone fill it, only reads and deletes are "
+      "admitted. 0 for none."));
+  keys.push_back(row<kIn, &S::cold_read_threads>(
+      "database", "cold_read_threads", kInteger, 1, 256,
+      "Threads of each replica that read values which left memory; with memory_limit only."));
   keys.push_back(row<kIn, &S::disk_reserve>(
       "database", "disk_reserve", kBytes, 0, 64 * kTiB,
       "Writes are refused while less than this is free; 0 takes the smaller of 256 MiB and a "
@@ -154,21 +159,26 @@ void add_database_sizes(std::vector<Key>& keys) {
       choice_row<kIn, &S::backend>("database", "backend", {"rocksdb", "leveldb", "memory"},
                                    "Store behind the tables; memory keeps only the log."));
   keys.push_back(row<kIn, &S::write_buffer_bytes>(
-      "database", "write_buffer_bytes", kBytes, 64 * kKiB, 64 * kGiB, "The backend's memtables."));
-  keys.push_back(row<kIn, &S::block_cache_bytes>("database", "block_cache_bytes", kBytes, 0, kTiB,
-                                                 "The backend's cache of blocks."));
+      "database", "write_buffer_bytes", kBytes, 0, 64 * kGiB,
+      "The backend's memtables. 0 takes 64 MiB or, with memory_limit, at most a 32nd of it."));
+  keys.push_back(row<kIn, &S::block_cache_bytes>(
+      "database", "block_cache_bytes", kBytes, 0, kTiB,
+      "The backend's cache of blocks. 0 takes 64 MiB or, with memory_limit, a 32nd of it."));
   keys.push_back(row<kIn, &S::log_segment_bytes>("database", "log_segment_bytes", kBytes, kMiB,
                                                  4 * kGiB, "One file of the log."));
   keys.push_back(row<kIn, &S::log_bytes_max>(
       "database", "log_bytes_max", kBytes, 4 * kMiB, 64 * kTiB,
       "The whole log; writes are refused while it is full and the backend is behind."));
   keys.push_back(row<kIn, &S::persistence_buffer_bytes_max>(
-      "database", "persistence_buffer_bytes_max", kBytes, kMiB, kTiB,
-      "Committed bytes that wait for the backend; writers wait beyond it."));
+      "database", "persistence_buffer_bytes_max", kBytes, 0, kTiB,
+      "Committed bytes that wait for the backend; writers wait beyond it. 0 takes 64 MiB or, with "
+      "memory_limit, at most a 32nd of it."));
   keys.push_back(row<kIn, &S::pending_max>("database", "pending_max", kInteger, 1, 10'000'000,
                                            "Writes that wait to be ordered; more get BUSY."));
-  keys.push_back(row<kIn, &S::pending_bytes_max>("database", "pending_bytes_max", kBytes, kMiB,
-                                                 kTiB, "Their bytes; more get BUSY."));
+  keys.push_back(row<kIn, &S::pending_bytes_max>(
+      "database", "pending_bytes_max", kBytes, 0, kTiB,
+      "Their bytes; more get BUSY. 0 takes 64 MiB or, with memory_limit, at most an eighth of it, "
+      "but room for two of the largest commits."));
 }
 
 void add_cluster(std::vector<Key>& keys) {

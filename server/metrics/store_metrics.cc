@@ -188,6 +188,44 @@ void expose_database(StoreExposition& out) {
             of_database(&Counters::compaction_pending_bytes));
 }
 
+void expose_memory(StoreExposition& out) {
+  const auto memory = [](std::uint64_t core::MemoryStatus::*field) {
+    return of_status([field](const router::StoreStatus& status) { return status.memory.*field; });
+  };
+  const auto waits = [](std::uint64_t router::StorageWaits::*field) {
+    return of_status([field](const router::StoreStatus& status) { return status.waits.*field; });
+  };
+  using Memory = core::MemoryStatus;
+  using Waits = router::StorageWaits;
+  out.gauge("memory_limit_bytes", "What the tables may hold in memory; 0: no limit.",
+            memory(&Memory::limit));
+  out.gauge("memory_unevictable_bytes", "Memory of the tables without values that may leave it.",
+            memory(&Memory::unevictable_bytes));
+  out.gauge("memory_resident_bytes", "Values in memory.", memory(&Memory::resident_bytes));
+  out.gauge("memory_spilled_bytes", "Values that are on disk alone.",
+            memory(&Memory::spilled_bytes));
+  out.gauge("memory_spilled_values", "How many values are on disk alone.",
+            memory(&Memory::spilled_values));
+  out.counter("memory_values_dropped_total", "Values that left memory.",
+              memory(&Memory::values_dropped));
+  out.counter("memory_values_warmed_total", "Values that came back into memory.",
+              memory(&Memory::values_warmed));
+  out.counter("cold_reads_total", "Values that readers fetched from the storage engine.",
+              memory(&Memory::cold_reads));
+  out.counter("apply_fetches_total", "Values that the executing thread had to wait for.",
+              memory(&Memory::apply_fetches));
+  out.gauge("storage_snapshots_held", "Snapshots of the storage engine, held for values on disk.",
+            memory(&Memory::snapshots_held));
+  out.gauge("storage_pool_waiting", "Reads from disk that wait for a thread.",
+            waits(&Waits::jobs_waiting));
+  out.gauge("storage_pool_running", "Reads from disk under way.", waits(&Waits::jobs_running));
+  out.counter("storage_pool_refused_total", "Reads from disk refused because too many waited.",
+              waits(&Waits::jobs_refused));
+  out.counter("operations_warmed_total",
+              "Operations whose values were fetched before they were ordered.",
+              waits(&Waits::operations_warmed));
+}
+
 /// As it was when the store last looked, a moment ago.
 void expose_engine(Exposition& exposition, const std::vector<StoreSample>& stores) {
   const bool is_known = std::ranges::any_of(
@@ -216,6 +254,7 @@ void expose_stores(Exposition& exposition, const std::vector<StoreSample>& store
   expose_status(out);
   expose_groups(exposition, stores);
   expose_database(out);
+  expose_memory(out);
   expose_engine(exposition, stores);
   out.gauge("storage_size_bytes", "Size of all files in the data directory.",
             [](const StoreSample& store) -> Value { return real(store.disk_bytes); });

@@ -47,6 +47,29 @@ admin::GroupReport to_group_report(const router::GroupStatus& group) {
   return report;
 }
 
+admin::MemoryReport to_memory_report(const router::StoreStatus& status,
+                                     const router::DatabaseCounters& counters) {
+  const auto count = [](std::uint64_t number) { return static_cast<std::int64_t>(number); };
+  admin::MemoryReport report;
+  report.limit = count(status.memory.limit);
+  report.unevictable = count(status.memory.unevictable_bytes);
+  report.resident = count(status.memory.resident_bytes);
+  report.spilled = count(status.memory.spilled_bytes);
+  report.spilled_values = count(status.memory.spilled_values);
+  report.dropped_values = count(status.memory.values_dropped);
+  report.warmed_values = count(status.memory.values_warmed);
+  report.hits = counters.cache_hits;
+  report.misses = counters.cache_misses;
+  report.cold_reads = count(status.memory.cold_reads);
+  report.apply_fetches = count(status.memory.apply_fetches);
+  report.warmed_operations = count(status.waits.operations_warmed);
+  report.snapshots_held = count(status.memory.snapshots_held);
+  report.pool_waiting = count(status.waits.jobs_waiting);
+  report.pool_running = count(status.waits.jobs_running);
+  report.pool_refused = count(status.waits.jobs_refused);
+  return report;
+}
+
 }  // namespace
 
 admin::NodeReport make_report(const AdminContext& context, const router::StoreStatus& status) {
@@ -74,6 +97,7 @@ admin::NodeReport make_report(const AdminContext& context, const router::StoreSt
   report.connections = static_cast<std::int64_t>(context.connections());
   report.__set_backend(status.backend);
   report.__set_memory_bytes(static_cast<std::int64_t>(status.memory_bytes));
+  report.__set_memory(to_memory_report(status, context.store.router().counters()));
   if (status.group) {
     report.__set_group(to_group_report(*status.group));
     for (admin::MemberReport& member : report.group.members) {

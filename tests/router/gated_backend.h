@@ -30,6 +30,9 @@ class GatedBackend final : public storage::StorageBackend {
                     base::Function<bool(base::BytesView, base::BytesView)> row) const override {
     return inner_->scan(begin, end, std::move(row));
   }
+  base::Result<std::shared_ptr<const storage::BackendSnapshot>> snapshot() const override {
+    return inner_->snapshot();
+  }
   base::Status flush() override { return inner_->flush(); }
   base::Status compact() override { return inner_->compact(); }
   base::Status checkpoint(const std::string& directory) override {

@@ -12,7 +12,7 @@
 namespace synod::router {
 namespace {
 
-constexpr std::size_t kThreads = 7;
+constexpr std::size_t kThreads = 8;
 constexpr const char* kDirectory = "/data";
 
 net::SimNetworkOptions network_options() {
@@ -71,6 +71,7 @@ void SimGroup::add_node(std::size_t members) {
   for (std::size_t i = 0; i < kThreads; ++i) node->threads.push_back(&loop_.add_dispatcher());
   node->storage = std::make_unique<HeldDispatcher>(*node->threads[4]);
   node->compaction = std::make_unique<HeldDispatcher>(*node->threads[6]);
+  node->reader = std::make_unique<HeldDispatcher>(*node->threads[7]);
   node->options = small_options(nodes_.size() + 1, members);
   nodes_.push_back(std::move(node));
 }
@@ -97,7 +98,9 @@ base::Status SimGroup::start(std::size_t index) {
       [&node](const std::string& reason) {
         node.fatal = reason;
         node.has_died = true;
-      }};
+      },
+      {}};
+  if (node.options.database.memory_bytes_max != 0) seams.cold_reads = {node.reader.get()};
   auto opened = Replicated::open(std::move(seams), node.options);
   if (!opened.ok()) {
     node.transport.reset();
@@ -119,6 +122,7 @@ void SimGroup::end_process(Node& node) {
   for (base::SimDispatcher* thread : node.threads) loop_.drop_tasks(*thread);
   node.storage->drop_tasks();
   node.compaction->drop_tasks();
+  node.reader->drop_tasks();
   node.transport.reset();
   node.store.reset();
   // What the destructors posted belongs to the process, too.

@@ -47,6 +47,8 @@ class SimGroup {
   void refuse_rows(std::size_t node, bool is_refusing) { *nodes_[node]->is_refusing = is_refusing; }
   /// Compactions of the node begin, and take for ever.
   void hold_compaction(std::size_t node, bool is_held) { nodes_[node]->compaction->hold(is_held); }
+  /// The thread that reads values which left memory stands still.
+  void hold_reader(std::size_t node, bool is_held) { nodes_[node]->reader->hold(is_held); }
   /// Whatever the node does with files of snapshots and images takes so long.
   void delay_storage(std::size_t node, base::Nanos delay) {
     nodes_[node]->storage->set_delay(delay);
@@ -100,9 +102,10 @@ class SimGroup {
   struct Node {
     std::unique_ptr<storage::SimFileSystem> files;
     std::vector<base::SimDispatcher*>
-        threads;  ///< consensus, log, apply, persistence, storage, net, compaction
+        threads;  ///< consensus, log, apply, persistence, storage, net, compaction, reader
     std::unique_ptr<HeldDispatcher> storage;
     std::unique_ptr<HeldDispatcher> compaction;
+    std::unique_ptr<HeldDispatcher> reader;
     ReplicatedOptions options;
     std::shared_ptr<bool> is_refusing = std::make_shared<bool>(false);
     std::unique_ptr<net::PeerTransport> transport;

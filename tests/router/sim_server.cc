@@ -7,6 +7,11 @@
 #include "storage/sim_backend.h"
 
 namespace synod::router {
+namespace {
+
+constexpr int kReaders = 2;
+
+}  // namespace
 
 SimServer::SimServer(std::uint64_t seed, Durability durability)
     : loop_(seed),
@@ -17,6 +22,10 @@ SimServer::SimServer(std::uint64_t seed, Durability durability)
       syncs_(loop_.add_dispatcher()),
       has_syncs_(seed % 2 == 1),
       outcomes_(std::make_shared<std::vector<std::optional<core::Outcome>>>()) {
+  for (int i = 0; i < kReaders; ++i) {
+    readers_.push_back(&loop_.add_dispatcher());
+    pool_.push_back(std::make_unique<HeldDispatcher>(*readers_.back()));
+  }
   options_.directory = "/data";
   options_.pipeline.durability = durability;
   options_.pipeline.group_operations_max = 4;
@@ -39,7 +48,11 @@ base::Status SimServer::open() {
                           return storage::open_sim_backend(files_, directory, 7);
                         },
                         [this](const std::string& /*reason*/) { died_ = true; },
-                        has_syncs_ ? &held_syncs_ : nullptr};
+                        has_syncs_ ? &held_syncs_ : nullptr,
+                        {}};
+  if (options_.database.memory_bytes_max != 0) {
+    for (const auto& reader : pool_) seams.cold_reads.push_back(reader.get());
+  }
   SYNOD_ASSIGN_OR_RETURN(store_, Standalone::open(std::move(seams), options_));
   return store_->start();
 }
@@ -50,6 +63,8 @@ void SimServer::stop_process() {
   loop_.drop_tasks(storage_);
   loop_.drop_tasks(syncs_);
   held_syncs_.drop_tasks();
+  for (base::SimDispatcher* reader : readers_) loop_.drop_tasks(*reader);
+  for (const auto& reader : pool_) reader->drop_tasks();
   store_.reset();
   // The drop of the store may have posted nothing; completions that never came stay unknown.
 }

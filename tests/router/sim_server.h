@@ -44,6 +44,10 @@ class SimServer {
   [[nodiscard]] base::SimLoop& loop() { return loop_; }
   /// Syncs of the log beside the execution do not begin. Odd seeds only.
   void hold_syncs(bool is_held) { held_syncs_.hold(is_held); }
+  /// The threads that read values which left memory stand still.
+  void hold_readers(bool is_held) {
+    for (const auto& reader : pool_) reader->hold(is_held);
+  }
   /// The value of `key` now; nullopt if missing.
   [[nodiscard]] std::optional<std::string> get(const std::string& key);
 
@@ -56,6 +60,8 @@ class SimServer {
   base::SimDispatcher& syncs_;
   HeldDispatcher held_syncs_{syncs_};
   const bool has_syncs_;  ///< With odd seeds: beside the execution; else where that is.
+  std::vector<base::SimDispatcher*> readers_;
+  std::vector<std::unique_ptr<HeldDispatcher>> pool_;
   StandaloneOptions options_;
   std::unique_ptr<Standalone> store_;
   std::shared_ptr<std::vector<std::optional<core::Outcome>>> outcomes_;

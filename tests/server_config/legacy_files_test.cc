@@ -75,7 +75,6 @@ TEST(LegacyFiles, WrongValuesOfTranslatedKeysAreErrors) {
   for (const char* text :
        {"[database]\nbase_path = 7\n", "[database]\nbase_path = ''\n",
         "[rocksdb]\nblock_cache_size_mb = 'many'\n", "[rocksdb]\nwrite_buffer_size_mb = -1\n",
-        "[rocksdb]\nwrite_buffer_size_mb = 0\n",
         "[rocksdb]\nblock_cache_size_mb = 9223372036854775807\n", "[deployment]\nmode = 'paxos'\n",
         "[network]\nconnection_timeout = '5 parsecs'\n", "[replicated]\nreplica_count = 0\n"}) {
     EXPECT_FALSE(load_toml(text, "t").ok()) << text;
