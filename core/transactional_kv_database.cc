@@ -18,9 +18,9 @@ std::uint64_t record_cost(const Record& record) {
 /// Steps of one call of housekeep, of each kind.
 constexpr std::size_t kStepsMax = 4'096;
 /// Nodes the hand passes after an operation and in one call of housekeep: microseconds, and less
-/// than half a millisecond.
-constexpr std::size_t kNodesPerOperation = 64;
-constexpr std::size_t kNodesPerHousekeeping = 2'048;
+/// than a millisecond together with what is freed there.
+constexpr std::size_t kNodesPerOperation = 32;
+constexpr std::size_t kNodesPerHousekeeping = 512;
 /// With a memory bound, history takes at most one part in so many of it.
 constexpr std::uint64_t kHistoryShare = 8;
 
