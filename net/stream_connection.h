@@ -3,7 +3,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -14,10 +13,11 @@
 #include <unordered_map>
 
 #include "base/status.h"
-#include "net/asio_dispatcher.h"
 #include "net/connection.h"
+#include "net/event_loop.h"
 #include "net/limits.h"
 #include "net/socket.h"
+#include "net/watched_fd.h"
 
 namespace synod::net {
 
@@ -51,9 +51,9 @@ struct ServerState {
 
 /// One worker's part of a server. Confined to the dispatcher.
 struct WorkerSlot {
-  explicit WorkerSlot(AsioDispatcher& worker) : dispatcher(worker) {}
+  explicit WorkerSlot(EventLoop& worker) : dispatcher(worker) {}
 
-  AsioDispatcher& dispatcher;
+  EventLoop& dispatcher;
   bool stopping = false;
   std::unordered_map<ConnectionId, std::shared_ptr<StreamConnection>> connections;
   /// All connections of the worker read into it, so that an idle one owns no buffer.
@@ -121,7 +121,7 @@ class StreamConnection final : public Connection,
   const std::shared_ptr<WorkerSlot> slot_;
   const ConnectionId id_;
   std::string peer_;
-  boost::asio::posix::stream_descriptor socket_;
+  WatchedFd socket_;
   std::shared_ptr<ConnectionHandler> handler_;
 
   base::Bytes input_;
@@ -137,6 +137,7 @@ class StreamConnection final : public Connection,
   bool flush_scheduled_ = false;
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
+  bool drained_ = false;  ///< The last read of this turn took all there was.
   bool eof_ = false;
   bool ending_ = false;  ///< close_after_flush was asked for.
   bool closed_ = false;
