@@ -15,9 +15,8 @@
 namespace synod::net {
 namespace {
 
-constexpr int kReadsPerTurn = 4;                // then other connections have their turn
-constexpr std::size_t kChunkBytes = 16 * 1024;  // small replies are joined up to this size
-constexpr std::size_t kGatherMax = 64;
+constexpr int kReadsPerTurn = 4;  // then other connections have their turn
+constexpr std::size_t kGatherMax = 256;
 
 }  // namespace
 
@@ -162,11 +161,7 @@ void StreamConnection::send(base::Bytes bytes) {
   }
   output_bytes_ += bytes.size();
   if (output_bytes_ > state_->limits.output_pause_bytes) output_paused_ = true;
-  if (!output_.empty() && output_.back().size() + bytes.size() <= kChunkBytes) {
-    output_.back().append(bytes);
-  } else {
-    output_.push_back(std::move(bytes));
-  }
+  output_.push_back(std::move(bytes));
   if (!in_handler_) schedule_flush();
 }
 
@@ -194,11 +189,10 @@ void StreamConnection::flush() {
 
 bool StreamConnection::write_once() {
   std::array<iovec, kGatherMax> parts;
-  std::size_t count = 0;
+  const std::size_t count = std::min(output_.size(), parts.size());
   std::size_t skip = output_begin_;
-  for (base::Bytes& chunk : output_) {
-    if (count == parts.size()) break;
-    parts[count++] = {chunk.data() + skip, chunk.size() - skip};
+  for (std::size_t i = 0; i < count; ++i) {
+    parts[i] = {output_[i].data() + skip, output_[i].size() - skip};
     skip = 0;
   }
   msghdr message{};
@@ -229,7 +223,7 @@ void StreamConnection::drop_sent(std::size_t bytes) {
     }
     bytes -= left;
     output_begin_ = 0;
-    output_.pop_front();
+    (void)output_.take_front();
   }
 }
 

@@ -6,12 +6,12 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "base/fifo.h"
 #include "base/status.h"
 #include "net/connection.h"
 #include "net/event_loop.h"
@@ -126,7 +126,7 @@ class StreamConnection final : public Connection,
 
   base::Bytes input_;
   std::size_t input_begin_ = 0;
-  std::deque<base::Bytes> output_;
+  base::Fifo<base::Bytes> output_;
   std::size_t output_begin_ = 0;  ///< Sent bytes of output_.front().
   std::size_t output_bytes_ = 0;
 
