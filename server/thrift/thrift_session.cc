@@ -4,9 +4,12 @@
 #include <thrift/TApplicationException.h>
 #include <thrift/protocol/TProtocolException.h>
 
+#include <algorithm>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/logging.h"
@@ -72,22 +75,7 @@ class ThriftSession::Mailbox final : public ReplyRoute,
     if (is_first) announce();
   }
 
-  void announce() {
-    // A loop that ends many calls in one turn wakes each of their loops once, when it has ended
-    // them all.
-    if (net::EventLoop* const here = net::Worker::current()) {
-      here->at_turn_end([self = shared_from_this()] {
-        const std::lock_guard lock(self->mutex_);
-        if (!self->closed_) self->post();
-      });
-    } else {
-      post();
-    }
-  }
-
-  void post() {
-    dispatcher_.post([self = shared_from_this()] { self->empty(); });
-  }
+  void announce();
 
   void empty() {
     std::unique_ptr<ThriftCall> call;
@@ -108,6 +96,9 @@ class ThriftSession::Mailbox final : public ReplyRoute,
     while (call != nullptr) call = std::move(call->next);
   }
 
+  class Outbox;
+  static thread_local Outbox outbox;
+
   ThriftSession& session_;
   base::Dispatcher& dispatcher_;
   std::mutex mutex_;
@@ -115,6 +106,59 @@ class ThriftSession::Mailbox final : public ReplyRoute,
   std::unique_ptr<ThriftCall> first_;  ///< Ended elsewhere, in this order.
   ThriftCall* last_ = nullptr;         ///< Of them; means nothing while there are none.
 };
+
+/// Mailboxes that got their first reply from this loop in this turn. A loop that ends many calls in
+/// one turn wakes the loop of their sessions once, when it has ended them all.
+///
+/// Threads: confined to one.
+class ThriftSession::Mailbox::Outbox {
+ public:
+  void add(net::EventLoop& here, std::shared_ptr<Mailbox> mailbox) {
+    if (waiting_.empty()) here.at_turn_end([this] { flush(); });
+    waiting_.push_back(std::move(mailbox));
+  }
+
+ private:
+  using Mailboxes = std::vector<std::shared_ptr<Mailbox>>;
+
+  void flush() {
+    Mailboxes waiting = std::exchange(waiting_, {});
+    while (!waiting.empty()) {
+      const base::Dispatcher* const to = &waiting.front()->dispatcher_;
+      const auto others =
+          std::stable_partition(waiting.begin(), waiting.end(),
+                                [to](const auto& mailbox) { return &mailbox->dispatcher_ == to; });
+      Mailboxes together(std::make_move_iterator(waiting.begin()), std::make_move_iterator(others));
+      waiting.erase(waiting.begin(), others);
+      post(std::move(together));
+    }
+  }
+
+  /// All of one dispatcher, which lives as long as one of them is open.
+  static void post(Mailboxes together) {
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      const std::shared_ptr<Mailbox> open = together[i];
+      const std::lock_guard lock(open->mutex_);
+      if (open->closed_) continue;
+      open->dispatcher_.post([together = std::move(together)] {
+        for (const auto& mailbox : together) mailbox->empty();
+      });
+      return;
+    }
+  }
+
+  Mailboxes waiting_;
+};
+
+thread_local ThriftSession::Mailbox::Outbox ThriftSession::Mailbox::outbox;
+
+void ThriftSession::Mailbox::announce() {
+  if (net::EventLoop* const here = net::Worker::current()) {
+    outbox.add(*here, shared_from_this());
+  } else {
+    dispatcher_.post([self = shared_from_this()] { self->empty(); });
+  }
+}
 
 ThriftSession::ThriftSession(net::Connection& connection, const ThriftService& service,
                              const net::ServerLimits& limits, SessionCounters& counters,
