@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -112,6 +114,8 @@ class StreamConnection final : public Connection,
   void schedule_flush();
   void flush();
   [[nodiscard]] bool write_once();
+  /// As send does.
+  ssize_t write_parts();
   void drop_sent(std::size_t bytes);
   void wait_writable();
   void finish();
