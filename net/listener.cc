@@ -10,7 +10,6 @@
 
 #include "base/logging.h"
 #include "base/text.h"
-#include "net/asio_dispatcher_impl.h"
 
 namespace synod::net {
 namespace {
@@ -20,27 +19,17 @@ constexpr base::Millis kRest{100};
 
 }  // namespace
 
-Listener::Listener(AsioDispatcher& dispatcher, std::shared_ptr<ServerState> state,
-                   Accepted accepted)
+Listener::Listener(EventLoop& dispatcher, std::shared_ptr<ServerState> state, Accepted accepted)
     : dispatcher_(dispatcher),
       state_(std::move(state)),
-      socket_(dispatcher.impl().io),
+      socket_(dispatcher),
       accepted_(std::move(accepted)) {}
 
-base::Status Listener::open(UniqueFd socket) {
-  boost::system::error_code error;
-  socket_.assign(socket.get(), error);
-  if (error) return {base::StatusCode::kIoError, error.message()};
-  (void)socket.release();  // the descriptor owns it now
-  return {};
-}
+base::Status Listener::open(UniqueFd socket) { return socket_.open(std::move(socket)); }
 
 void Listener::wait_connection() {
   if (closed_) return;
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       if (!error) self->accept_some();
-                     });
+  socket_.wait_readable([self = shared_from_this()] { self->accept_some(); });
 }
 
 void Listener::accept_some() {
@@ -51,7 +40,7 @@ void Listener::accept_some() {
 }
 
 bool Listener::accept_one() {
-  UniqueFd fd(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd.get() >= 0) {
     if (state_->open.load(std::memory_order_relaxed) >= state_->limits.connections_max) {
       state_->refused_over_limit.fetch_add(1, std::memory_order_relaxed);
@@ -86,8 +75,7 @@ void Listener::rest() {
 
 void Listener::close() {
   closed_ = true;
-  boost::system::error_code ignored;  // a listening socket holds nothing that could be lost
-  socket_.close(ignored);
+  socket_.close();
 }
 
 }  // namespace synod::net

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
 #include <memory>
 
@@ -20,7 +19,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
  public:
   using Accepted = std::function<void(UniqueFd)>;
 
-  Listener(AsioDispatcher& dispatcher, std::shared_ptr<ServerState> state, Accepted accepted);
+  Listener(EventLoop& dispatcher, std::shared_ptr<ServerState> state, Accepted accepted);
   base::Status open(UniqueFd socket);
   void start() { wait_connection(); }
   void close();
@@ -32,9 +31,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   [[nodiscard]] bool accept_one();
   void rest();
 
-  AsioDispatcher& dispatcher_;
+  EventLoop& dispatcher_;
   const std::shared_ptr<ServerState> state_;
-  boost::asio::posix::stream_descriptor socket_;
+  WatchedFd socket_;
   const Accepted accepted_;
   bool resting_ = false;
   bool closed_ = false;

@@ -6,13 +6,11 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <system_error>
 #include <utility>
 
 #include "base/text.h"
-#include "net/asio_dispatcher_impl.h"
 
 namespace synod::net {
 namespace {
@@ -37,7 +35,7 @@ void set_socket_options(int fd, base::Nanos dead_after) {
 }  // namespace
 
 PeerConnection::PeerConnection(PeerContext& context, PeerConnectionHandler& handler)
-    : context_(context), handler_(&handler), socket_(context.dispatcher.impl().io) {}
+    : context_(context), handler_(&handler), socket_(context.dispatcher) {}
 
 base::Status PeerConnection::open(UniqueFd fd, bool is_dialer) {
   set_socket_options(fd.get(), context_.options.times.dead_after);
@@ -45,17 +43,13 @@ base::Status PeerConnection::open(UniqueFd fd, bool is_dialer) {
   stream_ = context_.tls == nullptr ? make_plain_stream(fd.get())
                                     : context_.tls->make_stream(fd.get(), is_dialer);
   if (stream_ == nullptr) return {base::StatusCode::kInternal, "no memory for TLS"};
-  boost::system::error_code error;
-  socket_.assign(fd.get(), error);
-  if (error) return {base::StatusCode::kIoError, error.message()};
-  (void)fd.release();  // the descriptor owns it now
+  SYNOD_RETURN_IF_ERROR(socket_.open(std::move(fd)));
   is_connecting_ = is_dialer;
   if (is_dialer) {
     wait_writable();
   } else {
     // Never from inside open: its caller has not finished with us.
-    boost::asio::post(context_.dispatcher.impl().io,
-                      [self = shared_from_this()] { self->advance_handshake(); });
+    context_.dispatcher.post([self = shared_from_this()] { self->advance_handshake(); });
   }
   return {};
 }
@@ -64,27 +58,29 @@ base::Status PeerConnection::open(UniqueFd fd, bool is_dialer) {
 
 void PeerConnection::wait_readable() {
   if (closed_ || std::exchange(waiting_readable_, true)) return;
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->waiting_readable_ = false;
-                       if (error || self->closed_) return;
-                       if (!self->is_up_) {
-                         self->advance_handshake();
-                         return;
-                       }
-                       self->read_some();
-                       if (std::exchange(self->write_wants_read_, false)) self->on_writable();
-                     });
+  // It is the socket that said so: whoever waits here has just found it empty.
+  socket_.wait_readable([self = shared_from_this()] { self->on_readable(); },
+                        WatchedFd::Input::kDrained);
+}
+
+void PeerConnection::on_readable() {
+  waiting_readable_ = false;
+  if (closed_) return;
+  if (!is_up_) {
+    advance_handshake();
+    return;
+  }
+  read_some();
+  if (std::exchange(write_wants_read_, false)) on_writable();
 }
 
 void PeerConnection::wait_writable() {
   if (closed_ || std::exchange(waiting_writable_, true)) return;
   blocked_since_ = context_.now();
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->waiting_writable_ = false;
-                       if (!error) self->on_writable();
-                     });
+  socket_.wait_writable([self = shared_from_this()] {
+    self->waiting_writable_ = false;
+    self->on_writable();
+  });
 }
 
 void PeerConnection::on_writable() {
@@ -105,11 +101,11 @@ bool PeerConnection::finish_connect() {
   is_connecting_ = false;
   int error = 0;
   socklen_t size = sizeof error;
-  if (::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+  if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
     error = errno;
   }
   if (error == 0) {
-    peer_ = peer_name(socket_.native_handle());
+    peer_ = peer_name(socket_.get());
     return true;
   }
   fail(std::generic_category().message(error));
@@ -145,8 +141,7 @@ void PeerConnection::read_some() {
     if (closed_ || !read_once()) return;
   }
   // Others have their turn; the socket may stay silent about what TLS has read ahead.
-  boost::asio::post(context_.dispatcher.impl().io,
-                    [self = shared_from_this()] { self->read_some(); });
+  context_.dispatcher.post([self = shared_from_this()] { self->read_some(); });
 }
 
 bool PeerConnection::read_once() {
@@ -247,7 +242,7 @@ void PeerConnection::close_after_flush() {
 }
 
 void PeerConnection::finish() {
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
   fail("closed after the last word");
 }
 
@@ -262,18 +257,16 @@ void PeerConnection::fail(std::string reason) {
   PeerConnectionHandler* const handler = handler_;
   close();
   handler_ = handler;  // for one call more, unless it closes first
-  boost::asio::post(context_.dispatcher.impl().io,
-                    [self = shared_from_this(), why = std::move(reason)] {
-                      PeerConnectionHandler* last = std::exchange(self->handler_, nullptr);
-                      if (last != nullptr) last->on_lost(why);
-                    });
+  context_.dispatcher.post([self = shared_from_this(), why = std::move(reason)] {
+    PeerConnectionHandler* last = std::exchange(self->handler_, nullptr);
+    if (last != nullptr) last->on_lost(why);
+  });
 }
 
 void PeerConnection::close() {
   handler_ = nullptr;
   if (std::exchange(closed_, true)) return;
-  boost::system::error_code ignored;  // nothing is left to do with a socket that fails to close
-  socket_.close(ignored);
+  socket_.close();
   output_.clear();
   unsent_ = 0;
 }

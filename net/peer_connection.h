@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -11,6 +10,7 @@
 #include "net/peer_context.h"
 #include "net/peer_stream.h"
 #include "net/socket.h"
+#include "net/watched_fd.h"
 
 namespace synod::net {
 
@@ -70,6 +70,7 @@ class PeerConnection final : public std::enable_shared_from_this<PeerConnection>
 
  private:
   void wait_readable();
+  void on_readable();
   void wait_writable();
   void on_writable();
   /// False: the connection could not be made.
@@ -86,7 +87,7 @@ class PeerConnection final : public std::enable_shared_from_this<PeerConnection>
 
   PeerContext& context_;
   PeerConnectionHandler* handler_;
-  boost::asio::posix::stream_descriptor socket_;
+  WatchedFd socket_;
   std::unique_ptr<PeerStream> stream_;
   std::string peer_;
 

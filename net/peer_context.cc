@@ -41,8 +41,7 @@ PeerCounters PeerTally::snapshot() const {
           learned_refused.load(), bytes_in.load(),       bytes_out.load()};
 }
 
-PeerContext::PeerContext(const TcpPeerOptions& transport_options,
-                         AsioDispatcher& transport_dispatcher)
+PeerContext::PeerContext(const TcpPeerOptions& transport_options, EventLoop& transport_dispatcher)
     : options(transport_options),
       dispatcher(transport_dispatcher),
       advertised(transport_options.advertised),

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/random.h"
-#include "net/asio_dispatcher.h"
+#include "net/event_loop.h"
 #include "net/name_resolver.h"
 #include "net/peer_log.h"
 #include "net/peer_queue.h"
@@ -35,7 +35,7 @@ struct PeerTally {
 /// Threads: `tally` and `cluster` from any; the rest is confined to the dispatcher, or does not
 /// change after start.
 struct PeerContext {
-  PeerContext(const TcpPeerOptions& transport_options, AsioDispatcher& transport_dispatcher);
+  PeerContext(const TcpPeerOptions& transport_options, EventLoop& transport_dispatcher);
 
   [[nodiscard]] base::Nanos now() const { return dispatcher.clock().boot_time(); }
   [[nodiscard]] Hello hello_to(PeerId receiver, PeerClass peer_class, HelloVerdict verdict) const;
@@ -43,7 +43,7 @@ struct PeerContext {
   [[nodiscard]] bool may_talk(std::uint64_t peer_cluster) const;
 
   const TcpPeerOptions options;
-  AsioDispatcher& dispatcher;
+  EventLoop& dispatcher;
   std::string advertised;
   std::unique_ptr<TlsContext> tls;  ///< Null: plain connections.
   std::atomic<std::uint64_t> cluster;

@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "base/text.h"
-#include "net/asio_dispatcher_impl.h"
+#include "net/event_loop.h"
 
 namespace synod::net {
 namespace {

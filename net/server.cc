@@ -19,7 +19,7 @@ namespace synod::net {
 namespace {
 
 /// Runs `task` on the dispatcher and waits for it.
-void run_on(AsioDispatcher& dispatcher, const std::function<void()>& task) {
+void run_on(EventLoop& dispatcher, const std::function<void()>& task) {
   SYNOD_ASSERT(!dispatcher.is_current(), "the owner of a server is not one of its workers");
   std::promise<void> done;
   dispatcher.post([&] {
@@ -80,7 +80,7 @@ base::Status Server::Impl::add_listener(UniqueFd socket) {
       adopt(shared, slot, *handlers, std::move(client));
     });
   };
-  AsioDispatcher& acceptor = slots.front()->dispatcher;
+  EventLoop& acceptor = slots.front()->dispatcher;
   auto listener = std::make_shared<Listener>(acceptor, state, std::move(accepted));
   SYNOD_RETURN_IF_ERROR(listener->open(std::move(socket)));
   listeners.push_back(listener);

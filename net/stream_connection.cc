@@ -7,19 +7,16 @@
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
 #include "base/assert.h"
-#include "net/asio_dispatcher_impl.h"
 
 namespace synod::net {
 namespace {
 
-constexpr int kReadsPerTurn = 4;                // then other connections have their turn
-constexpr std::size_t kChunkBytes = 16 * 1024;  // small replies are joined up to this size
-constexpr std::size_t kGatherMax = 64;
+constexpr int kReadsPerTurn = 4;  // then other connections have their turn
+constexpr std::size_t kGatherMax = 256;
 
 }  // namespace
 
@@ -28,15 +25,11 @@ StreamConnection::StreamConnection(std::shared_ptr<ServerState> state,
     : state_(std::move(state)),
       slot_(std::move(slot)),
       id_(state_->next_id.fetch_add(1, std::memory_order_relaxed)),
-      socket_(slot_->dispatcher.impl().io) {}
+      socket_(slot_->dispatcher) {}
 
 base::Status StreamConnection::open(UniqueFd fd) {
   peer_ = peer_name(fd.get());
-  boost::system::error_code error;
-  socket_.assign(fd.get(), error);
-  if (error) return {base::StatusCode::kIoError, error.message()};
-  (void)fd.release();  // the descriptor owns it now
-  return {};
+  return socket_.open(std::move(fd));
 }
 
 void StreamConnection::start(const HandlerFactory& factory) {
@@ -55,11 +48,13 @@ void StreamConnection::stop() {
 void StreamConnection::wait_readable() {
   if (waiting_readable_ || eof_ || reading_paused()) return;
   waiting_readable_ = true;
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->waiting_readable_ = false;
-                       if (!error && !self->reading_paused()) self->on_readable();
-                     });
+  socket_.wait_readable(
+      [self = shared_from_this()] {
+        self->waiting_readable_ = false;
+        self->drained_ = false;
+        if (!self->reading_paused()) self->on_readable();
+      },
+      drained_ ? WatchedFd::Input::kDrained : WatchedFd::Input::kUnknown);
 }
 
 void StreamConnection::on_readable() {
@@ -71,10 +66,11 @@ void StreamConnection::on_readable() {
 
 bool StreamConnection::read_once() {
   auto& scratch = slot_->scratch;
-  const ssize_t got = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), 0);
+  const ssize_t got = ::recv(socket_.get(), scratch.data(), scratch.size(), 0);
   if (got < 0) {
     if (errno == EINTR) return true;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) close();
+    drained_ = errno == EAGAIN || errno == EWOULDBLOCK;
+    if (!drained_) close();
     return false;
   }
   if (got == 0) {
@@ -85,9 +81,10 @@ bool StreamConnection::read_once() {
     return false;
   }
   const auto size = static_cast<std::size_t>(got);
+  drained_ = size < scratch.size();
   state_->bytes_in.fetch_add(size, std::memory_order_relaxed);
   deliver(base::BytesView(scratch.data(), size));
-  return size == scratch.size() && !reading_paused();
+  return !drained_ && !reading_paused();
 }
 
 void StreamConnection::deliver(base::BytesView fresh) {
@@ -137,7 +134,7 @@ void StreamConnection::read_on() {
     return;
   }
   delivery_scheduled_ = true;
-  boost::asio::post(slot_->dispatcher.impl().io, [self = shared_from_this()] {
+  slot_->dispatcher.post([self = shared_from_this()] {
     self->delivery_scheduled_ = false;
     if (self->reading_paused()) return;
     self->deliver_rest();
@@ -150,7 +147,7 @@ void StreamConnection::request_quick_ack() {
   // The rest of a message is under way. A client with Nagle on holds it back until our ACK, which
   // the kernel would delay; the option lasts only until the kernel changes its mind.
   const int on = 1;
-  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 // ---- writing
@@ -164,18 +161,14 @@ void StreamConnection::send(base::Bytes bytes) {
   }
   output_bytes_ += bytes.size();
   if (output_bytes_ > state_->limits.output_pause_bytes) output_paused_ = true;
-  if (!output_.empty() && output_.back().size() + bytes.size() <= kChunkBytes) {
-    output_.back().append(bytes);
-  } else {
-    output_.push_back(std::move(bytes));
-  }
+  output_.push_back(std::move(bytes));
   if (!in_handler_) schedule_flush();
 }
 
 void StreamConnection::schedule_flush() {
   if (flush_scheduled_ || waiting_writable_) return;
   flush_scheduled_ = true;
-  boost::asio::post(slot_->dispatcher.impl().io, [self = shared_from_this()] {
+  slot_->dispatcher.at_turn_end([self = shared_from_this()] {
     self->flush_scheduled_ = false;
     self->flush();
   });
@@ -194,19 +187,28 @@ void StreamConnection::flush() {
   }
 }
 
-bool StreamConnection::write_once() {
+ssize_t StreamConnection::write_parts() {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  if (output_.size() == 1) {
+    // The common case, and cheaper than a list of one.
+    const base::Bytes& only = output_.front();
+    return ::send(socket_.get(), only.data() + output_begin_, only.size() - output_begin_, kFlags);
+  }
   std::array<iovec, kGatherMax> parts;
-  std::size_t count = 0;
+  const std::size_t count = std::min(output_.size(), parts.size());
   std::size_t skip = output_begin_;
-  for (base::Bytes& chunk : output_) {
-    if (count == parts.size()) break;
-    parts[count++] = {chunk.data() + skip, chunk.size() - skip};
+  for (std::size_t i = 0; i < count; ++i) {
+    parts[i] = {output_[i].data() + skip, output_[i].size() - skip};
     skip = 0;
   }
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = count;
-  const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return ::sendmsg(socket_.get(), &message, kFlags);
+}
+
+bool StreamConnection::write_once() {
+  const ssize_t sent = write_parts();
   if (sent < 0) {
     if (errno == EINTR) return true;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -231,18 +233,17 @@ void StreamConnection::drop_sent(std::size_t bytes) {
     }
     bytes -= left;
     output_begin_ = 0;
-    output_.pop_front();
+    (void)output_.take_front();
   }
 }
 
 void StreamConnection::wait_writable() {
   if (waiting_writable_) return;
   waiting_writable_ = true;
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->waiting_writable_ = false;
-                       if (!error) self->flush();
-                     });
+  socket_.wait_writable([self = shared_from_this()] {
+    self->waiting_writable_ = false;
+    self->flush();
+  });
 }
 
 // ---- ending
@@ -259,10 +260,10 @@ void StreamConnection::close_after_flush() {
 
 void StreamConnection::finish() {
   // Unread input would turn our close into a reset, which may overtake the replies just sent.
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
   auto& scratch = slot_->scratch;
   for (int i = 0; i < kReadsPerTurn; ++i) {
-    if (::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT) <= 0) break;
+    if (::recv(socket_.get(), scratch.data(), scratch.size(), MSG_DONTWAIT) <= 0) break;
   }
   close();
 }
@@ -270,11 +271,10 @@ void StreamConnection::finish() {
 void StreamConnection::close() {
   if (closed_) return;
   closed_ = true;
-  boost::system::error_code ignored;  // nothing is left to do with a socket that fails to close
-  socket_.close(ignored);
+  socket_.close();
   output_.clear();
   output_bytes_ = 0;
-  boost::asio::post(slot_->dispatcher.impl().io, [self = shared_from_this()] {
+  slot_->dispatcher.post([self = shared_from_this()] {
     self->handler_->on_close();
     self->handler_.reset();
     self->slot_->connections.erase(self->id_);

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <atomic>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "base/fifo.h"
 #include "base/status.h"
-#include "net/asio_dispatcher.h"
 #include "net/connection.h"
+#include "net/event_loop.h"
 #include "net/limits.h"
 #include "net/socket.h"
+#include "net/watched_fd.h"
 
 namespace synod::net {
 
@@ -51,9 +53,9 @@ struct ServerState {
 
 /// One worker's part of a server. Confined to the dispatcher.
 struct WorkerSlot {
-  explicit WorkerSlot(AsioDispatcher& worker) : dispatcher(worker) {}
+  explicit WorkerSlot(EventLoop& worker) : dispatcher(worker) {}
 
-  AsioDispatcher& dispatcher;
+  EventLoop& dispatcher;
   bool stopping = false;
   std::unordered_map<ConnectionId, std::shared_ptr<StreamConnection>> connections;
   /// All connections of the worker read into it, so that an idle one owns no buffer.
@@ -112,6 +114,8 @@ class StreamConnection final : public Connection,
   void schedule_flush();
   void flush();
   [[nodiscard]] bool write_once();
+  /// As send does.
+  ssize_t write_parts();
   void drop_sent(std::size_t bytes);
   void wait_writable();
   void finish();
@@ -121,12 +125,12 @@ class StreamConnection final : public Connection,
   const std::shared_ptr<WorkerSlot> slot_;
   const ConnectionId id_;
   std::string peer_;
-  boost::asio::posix::stream_descriptor socket_;
+  WatchedFd socket_;
   std::shared_ptr<ConnectionHandler> handler_;
 
   base::Bytes input_;
   std::size_t input_begin_ = 0;
-  std::deque<base::Bytes> output_;
+  base::Fifo<base::Bytes> output_;
   std::size_t output_begin_ = 0;  ///< Sent bytes of output_.front().
   std::size_t output_bytes_ = 0;
 
@@ -137,6 +141,7 @@ class StreamConnection final : public Connection,
   bool flush_scheduled_ = false;
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
+  bool drained_ = false;  ///< The last read of this turn took all there was.
   bool eof_ = false;
   bool ending_ = false;  ///< close_after_flush was asked for.
   bool closed_ = false;

@@ -8,11 +8,11 @@
 namespace synod::net {
 namespace {
 
-thread_local AsioDispatcher* current_dispatcher = nullptr;
+thread_local EventLoop* current_loop = nullptr;
 
 }  // namespace
 
-AsioDispatcher* Worker::current() { return current_dispatcher; }
+EventLoop* Worker::current() { return current_loop; }
 
 Worker::~Worker() {
   stop();
@@ -24,7 +24,7 @@ void Worker::start() {
   thread_ = std::thread([this] {
     // A name is a convenience: the call fails only for names the substr rules out.
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-    current_dispatcher = &dispatcher_;
+    current_loop = &dispatcher_;
     dispatcher_.run();
   });
 }

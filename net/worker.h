@@ -4,7 +4,7 @@
 #include <string>
 #include <thread>
 
-#include "net/asio_dispatcher.h"
+#include "net/event_loop.h"
 
 namespace synod::net {
 
@@ -28,14 +28,14 @@ class Worker {
   void stop();
   void join();
 
-  [[nodiscard]] AsioDispatcher& dispatcher() { return dispatcher_; }
+  [[nodiscard]] EventLoop& dispatcher() { return dispatcher_; }
   /// The dispatcher of the worker whose thread calls; null on any other thread.
-  [[nodiscard]] static AsioDispatcher* current();
+  [[nodiscard]] static EventLoop* current();
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
   const std::string name_;
-  AsioDispatcher dispatcher_;
+  EventLoop dispatcher_;
   std::thread thread_;
 };
 

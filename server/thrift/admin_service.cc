@@ -16,20 +16,38 @@ namespace admin = api::admin;
 
 /// `Args` is the generated struct of a method's arguments; `call` answers it.
 template <class Args, class Response>
-ThriftMethod make_method(std::function<void(const Args&, std::function<void(Response)>)> call) {
+class AdminCall final : public CallFor<Response> {
+ public:
+  using Call = std::function<void(const Args&, std::function<void(Response)>)>;
+  explicit AdminCall(const Call& call) : call_(call) {}
+
+  void read(apache::thrift::protocol::TProtocol& in) {
+    args_.read(&in);
+    in.readMessageEnd();
+  }
+
+ private:
+  void run(std::unique_ptr<ThriftCall> self) override {
+    (void)self.release();
+    // Shared, as what the store is given may be copied.
+    auto reply = std::make_shared<Reply<Response>>(std::unique_ptr<CallFor<Response>>(this));
+    call_(args_, [reply](const Response& response) { (*reply)(response); });
+  }
+
+  const Call& call_;  // of the service, which outlives its calls
+  Args args_;
+};
+
+template <class Args, class Response>
+ThriftMethod make_method(typename AdminCall<Args, Response>::Call call) {
   ThriftMethod method;
   method.order = CallOrder::kFree;
-  method.decode = [call = std::move(call)](apache::thrift::protocol::TProtocol& in,
-                                           const WireFormat& /*format*/) -> PreparedCall {
-    auto args = std::make_shared<Args>();
-    args->read(&in);
-    in.readMessageEnd();
-    return [call, args](ReplyDone done) {
-      auto shared = std::make_shared<ReplyDone>(std::move(done));
-      call(*args, [shared](Response response) {
-        (*shared)(StructReply<Response>(std::make_unique<const Response>(std::move(response))));
-      });
-    };
+  method.decode = [call = std::move(call)](
+                      apache::thrift::protocol::TProtocol& in,
+                      const WireFormat& /*format*/) -> std::unique_ptr<ThriftCall> {
+    auto decoded = std::make_unique<AdminCall<Args, Response>>(call);
+    decoded->read(in);
+    return decoded;
   };
   return method;
 }

@@ -263,11 +263,11 @@ base::Bytes shift_end_key(base::BytesView end, std::int64_t offset) {
   return shift_down(std::move(key), static_cast<std::uint64_t>(-offset));
 }
 
-core::PointReadRequest to_point_read(const base::Bytes& key, const std::string& ns,
+core::PointReadRequest to_point_read(base::Bytes key, const std::string& ns,
                                      std::optional<std::int64_t> read_version) {
   core::PointReadRequest out;
   out.ns = ns;
-  out.key = key;
+  out.key = std::move(key);
   if (read_version.has_value() && *read_version > 0) out.at = core::Version(*read_version);
   return out;
 }

@@ -31,7 +31,7 @@ inline constexpr std::size_t kVersionstampBytes = 10;
 /// downwards with borrow, and from all-00 to "", where it stays.
 [[nodiscard]] base::Bytes shift_end_key(base::BytesView end, std::int64_t offset);
 
-[[nodiscard]] core::PointReadRequest to_point_read(const base::Bytes& key, const std::string& ns,
+[[nodiscard]] core::PointReadRequest to_point_read(base::Bytes key, const std::string& ns,
                                                    std::optional<std::int64_t> read_version);
 
 /// A commit; kInvalidArgument with the text for the client if an operation is none.

@@ -11,7 +11,7 @@ namespace synod::server {
 std::shared_ptr<const ThriftService> make_kv_service(const KvServiceOptions& options,
                                                      router::RequestRouter& router,
                                                      base::Dispatcher& timers) {
-  using Service = api::TransactionalKVCobSvIf;
+  using Service = UnifiedThriftHandler;
   auto faults = options.fault_injection_seed.has_value()
                     ? std::make_shared<FaultInjector>(*options.fault_injection_seed)
                     : nullptr;

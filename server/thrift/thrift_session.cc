@@ -4,11 +4,17 @@
 #include <thrift/TApplicationException.h>
 #include <thrift/protocol/TProtocolException.h>
 
+#include <algorithm>
 #include <exception>
+#include <iterator>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/logging.h"
 #include "base/text.h"
+#include "net/worker.h"
 
 namespace synod::server {
 
@@ -27,52 +33,132 @@ constexpr std::size_t kKeepCodecBytes = 64 * 1024;
 /// wakes the session's dispatcher, the rest ride along.
 ///
 /// Threads: thread-safe. The dispatcher and the session are touched only while not closed.
-class ThriftSession::Mailbox : public std::enable_shared_from_this<ThriftSession::Mailbox> {
+class ThriftSession::Mailbox final : public ReplyRoute,
+                                     public std::enable_shared_from_this<ThriftSession::Mailbox> {
  public:
   Mailbox(ThriftSession& session, base::Dispatcher& dispatcher)
       : session_(session), dispatcher_(dispatcher) {}
+  ~Mailbox() override { drop(std::move(first_)); }
 
-  void deliver(std::uint64_t number, const ReplyBody& body) {
+  void deliver(std::unique_ptr<ThriftCall> call, const ReplyBody& body) override {
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return;
       if (!dispatcher_.is_current()) {
-        items_.emplace_back(number, body.clone());
-        if (items_.size() == 1) {
-          dispatcher_.post([self = shared_from_this()] { self->empty(); });
-        }
+        call->keep(body);
+        add(std::move(call));
         return;
       }
     }
     // Only this thread closes, so the session is still there.
-    session_.complete(number, body);
+    session_.complete(call->number(), body);
     session_.pump();
   }
 
   void close() {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    items_.clear();
+    std::unique_ptr<ThriftCall> waiting;  // destroyed outside the lock
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+      waiting = std::move(first_);
+    }
+    drop(std::move(waiting));
   }
 
  private:
+  /// The first of a burst wakes the session's dispatcher.
+  void add(std::unique_ptr<ThriftCall> call) {
+    const bool is_first = first_ == nullptr;
+    ThriftCall* const added = call.get();
+    (is_first ? first_ : last_->next) = std::move(call);
+    last_ = added;
+    if (is_first) announce();
+  }
+
+  void announce();
+
   void empty() {
-    std::vector<std::pair<std::uint64_t, std::unique_ptr<ReplyBody>>> items;
+    std::unique_ptr<ThriftCall> call;
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return;
-      items.swap(items_);
+      call = std::move(first_);
     }
-    for (const auto& [number, body] : items) session_.complete(number, *body);
+    while (call != nullptr) {
+      session_.complete(call->number(), call->kept());
+      call = std::move(call->next);
+    }
     session_.pump();
   }
+
+  /// One by one: a long list would nest as many destructors.
+  static void drop(std::unique_ptr<ThriftCall> call) {
+    while (call != nullptr) call = std::move(call->next);
+  }
+
+  class Outbox;
+  static thread_local Outbox outbox;
 
   ThriftSession& session_;
   base::Dispatcher& dispatcher_;
   std::mutex mutex_;
   bool closed_ = false;
-  std::vector<std::pair<std::uint64_t, std::unique_ptr<ReplyBody>>> items_;
+  std::unique_ptr<ThriftCall> first_;  ///< Ended elsewhere, in this order.
+  ThriftCall* last_ = nullptr;         ///< Of them; means nothing while there are none.
 };
+
+/// Mailboxes that got their first reply from this loop in this turn. A loop that ends many calls in
+/// one turn wakes the loop of their sessions once, when it has ended them all.
+///
+/// Threads: confined to one.
+class ThriftSession::Mailbox::Outbox {
+ public:
+  void add(net::EventLoop& here, std::shared_ptr<Mailbox> mailbox) {
+    if (waiting_.empty()) here.at_turn_end([this] { flush(); });
+    waiting_.push_back(std::move(mailbox));
+  }
+
+ private:
+  using Mailboxes = std::vector<std::shared_ptr<Mailbox>>;
+
+  void flush() {
+    Mailboxes waiting = std::exchange(waiting_, {});
+    while (!waiting.empty()) {
+      const base::Dispatcher* const to = &waiting.front()->dispatcher_;
+      const auto others =
+          std::stable_partition(waiting.begin(), waiting.end(),
+                                [to](const auto& mailbox) { return &mailbox->dispatcher_ == to; });
+      Mailboxes together(std::make_move_iterator(waiting.begin()), std::make_move_iterator(others));
+      waiting.erase(waiting.begin(), others);
+      post(std::move(together));
+    }
+  }
+
+  /// All of one dispatcher, which lives as long as one of them is open.
+  static void post(Mailboxes together) {
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      const std::shared_ptr<Mailbox> open = together[i];
+      const std::lock_guard lock(open->mutex_);
+      if (open->closed_) continue;
+      open->dispatcher_.post([together = std::move(together)] {
+        for (const auto& mailbox : together) mailbox->empty();
+      });
+      return;
+    }
+  }
+
+  Mailboxes waiting_;
+};
+
+thread_local ThriftSession::Mailbox::Outbox ThriftSession::Mailbox::outbox;
+
+void ThriftSession::Mailbox::announce() {
+  if (net::EventLoop* const here = net::Worker::current()) {
+    outbox.add(*here, shared_from_this());
+  } else {
+    dispatcher_.post([self = shared_from_this()] { self->empty(); });
+  }
+}
 
 ThriftSession::ThriftSession(net::Connection& connection, const ThriftService& service,
                              const net::ServerLimits& limits, SessionCounters& counters,
@@ -122,11 +208,6 @@ void ThriftSession::refuse(const std::string& reason) {
   drain();
 }
 
-bool ThriftSession::is_well_formed(base::BytesView message) const {
-  MessageScanner walk({limits_.message_bytes_max, limits_.depth_max});
-  return walk.scan(message) == MessageScanner::State::kComplete;
-}
-
 bool ThriftSession::accept(base::BytesView message) {
   if (!format_.has_value()) format_ = scanner_.format();
   if (*format_ != scanner_.format()) {
@@ -141,17 +222,18 @@ bool ThriftSession::accept(base::BytesView message) {
     refuse(base::concat("no header of a call: ", base::escape(error.what())));
     return false;
   }
-  const ThriftMethod* method = service_.find(call.method);
+  const ThriftMethod* method = service_.find(codec().method());
   if (method == nullptr) {
     counters_.unknown_methods.fetch_add(1, std::memory_order_relaxed);
+    const std::string name = codec().method();
     codec_.reset();  // it stands before arguments nobody reads
-    const std::string text = base::concat("unknown method ", base::escape(call.method, 256));
-    add_exception(std::move(call), TApplicationException::UNKNOWN_METHOD, text);
+    const std::string text = base::concat("unknown method ", base::escape(name, 256));
+    add_exception(call, name, TApplicationException::UNKNOWN_METHOD, text);
     return true;
   }
   Slot slot;
   try {
-    if (format_->framed && !is_well_formed(message.substr(4))) {
+    if (!codec().is_well_formed(message)) {
       throw TProtocolException(TProtocolException::INVALID_DATA, "the frame holds no message");
     }
     slot.prepared = method->decode(codec().input(), *format_);
@@ -159,12 +241,12 @@ bool ThriftSession::accept(base::BytesView message) {
     counters_.undecodable.fetch_add(1, std::memory_order_relaxed);
     codec_.reset();  // it stands inside the broken arguments
     const std::string text = base::escape(error.what(), 256);
-    add_exception(std::move(call), TApplicationException::PROTOCOL_ERROR, text);
+    add_exception(call, method->name, TApplicationException::PROTOCOL_ERROR, text);
     return true;
   }
   // libthrift's compact protocol keeps a buffer of the largest string it has met.
   if (message.size() > kKeepCodecBytes) codec_.reset();
-  slot.call = std::move(call);
+  slot.call = call;
   slot.order = method->order;
   slot.method = method;
   slot.arrived = observed_time();
@@ -174,14 +256,13 @@ bool ThriftSession::accept(base::BytesView message) {
   return true;
 }
 
-void ThriftSession::add_exception(CallHeader call,
+void ThriftSession::add_exception(const CallHeader& call, const std::string& method,
                                   TApplicationException::TApplicationExceptionType type,
                                   const std::string& text) {
   // It takes its place among the replies and completes like a call that was answered at once.
-  base::Bytes reply = codec().encode_exception(call, type, text);
   Slot slot;
-  slot.call = std::move(call);
-  slot.reply = std::move(reply);
+  slot.call = call;
+  slot.reply = codec().encode_exception(method, call.sequence, type, text);
   slot.done = true;
   held_bytes_ += slot.reply.size();
   slots_.push_back(std::move(slot));
@@ -223,9 +304,7 @@ void ThriftSession::start_ready() {
     if (slot.done) continue;  // an exception waiting for its turn
     if (slot.order == CallOrder::kWrite) ++running_writes_;
     if (slot.order == CallOrder::kRead || slot.order == CallOrder::kBulkRead) ++running_reads_;
-    PreparedCall prepared = std::move(slot.prepared);
-    prepared(
-        [mailbox = mailbox_, number](const ReplyBody& body) { mailbox->deliver(number, body); });
+    ThriftCall::begin(std::move(slot.prepared), mailbox_, number);
   }
 }
 
@@ -238,7 +317,9 @@ void ThriftSession::complete(std::uint64_t number, const ReplyBody& body) {
   if (slot.order == CallOrder::kWrite) --running_writes_;
   if (slot.order == CallOrder::kRead || slot.order == CallOrder::kBulkRead) --running_reads_;
   if (slot.order == CallOrder::kBulkRead) --bulk_reads_;
-  if (!slot.call.oneway) slot.reply = codec().encode_reply(slot.call, body);
+  if (!slot.call.oneway) {
+    slot.reply = codec().encode_reply(slot.method->name, slot.call.sequence, body);
+  }
   held_bytes_ += slot.reply.size();
   progress_ = true;
   if (observer_ == nullptr) return;
@@ -252,12 +333,11 @@ base::Nanos ThriftSession::observed_time() const {
 
 void ThriftSession::send_done() {
   while (started_ > 0 && slots_.front().done) {
-    Slot& slot = slots_.front();
+    Slot slot = slots_.take_front();
     held_bytes_ -= slot.reply.size();
-    if (!slot.call.oneway) connection_.send(std::move(slot.reply));
-    slots_.pop_front();
     ++first_number_;
     --started_;
+    if (!slot.call.oneway) connection_.send(std::move(slot.reply));
   }
 }
 

@@ -3,14 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "base/fifo.h"
 #include "net/connection.h"
 #include "net/limits.h"
 #include "server/thrift/call_observer.h"
@@ -63,20 +60,17 @@ class ThriftSession final : public net::ConnectionHandler {
   struct Slot {
     CallHeader call;
     CallOrder order = CallOrder::kFree;
+    bool done = false;
     const ThriftMethod* method = nullptr;
     base::Nanos arrived{0};
-    PreparedCall prepared;
-    bool done = false;
+    std::unique_ptr<ThriftCall> prepared;  ///< Until it begins.
     base::Bytes reply;
   };
 
   void refuse(const std::string& reason);
   /// False if the stream cannot go on.
   [[nodiscard]] bool accept(base::BytesView message);
-  /// The scanner believes a frame's length; what is inside must be walked like any message, as
-  /// libthrift makes enumerators of any type byte it meets.
-  [[nodiscard]] bool is_well_formed(base::BytesView message) const;
-  void add_exception(CallHeader call,
+  void add_exception(const CallHeader& call, const std::string& method,
                      apache::thrift::TApplicationException::TApplicationExceptionType type,
                      const std::string& text);
   void pump();
@@ -100,7 +94,7 @@ class ThriftSession final : public net::ConnectionHandler {
   std::optional<WireFormat> format_;  ///< Of the first message, and so of all.
   std::unique_ptr<WireCodec> codec_;  ///< Made by the first message, and after a broken one.
 
-  std::deque<Slot> slots_;
+  base::Fifo<Slot> slots_;
   std::uint64_t first_number_ = 0;  ///< Of slots_.front().
   std::size_t started_ = 0;         ///< The first `started_` slots have begun.
   std::size_t running_writes_ = 0;

@@ -15,11 +15,11 @@ using core::OutcomeCode;
 
 std::string code_name(OutcomeCode code) { return std::string(core::outcome_code_name(code)); }
 
-core::Step make_step(core::StepKind kind, const std::string& ns, const base::Bytes& key) {
+core::Step make_step(core::StepKind kind, std::string ns, base::Bytes key) {
   core::Step step;
   step.kind = kind;
-  step.ns = ns;
-  step.key = key;
+  step.ns = std::move(ns);
+  step.key = std::move(key);
   return step;
 }
 
@@ -59,110 +59,110 @@ router::RequestContext UnifiedThriftHandler::context(const api::RequestOptions& 
 
 // ---- reads
 
-void UnifiedThriftHandler::getReadVersion(Cob<api::GetReadVersionResponse> cob,
-                                          const api::GetReadVersionRequest& request) {
+void UnifiedThriftHandler::getReadVersion(Reply<api::GetReadVersionResponse> reply,
+                                          api::GetReadVersionRequest& request) {
   router_.read_version(context(request.options),
-                       [cob = std::move(cob)](const core::VersionReply& reply) {
+                       [reply = std::move(reply)](const core::VersionReply& found) mutable {
                          api::GetReadVersionResponse out;
-                         const bool ok = reply.code == OutcomeCode::kOk;
-                         out.__set_read_version(ok ? reply.version.value() : 0);
+                         const bool ok = found.code == OutcomeCode::kOk;
+                         out.__set_read_version(ok ? found.version.value() : 0);
                          out.__set_success(ok);
                          if (!ok) {
-                           out.__set_error(message_text(reply.message));
-                           out.__set_error_code(code_name(reply.code));
+                           out.__set_error(message_text(found.message));
+                           out.__set_error_code(code_name(found.code));
                          }
-                         cob(out);
+                         reply(out);
                        });
 }
 
-template <class Response>
-void UnifiedThriftHandler::point_read(Cob<Response> cob, core::PointReadRequest read,
-                                      const api::RequestOptions& options) {
+template <class Response, class Request>
+void UnifiedThriftHandler::point_read(Reply<Response> reply, core::PointReadRequest read,
+                                      const Request& request) {
   if (read.key.empty()) {
     auto out = missing_value<Response>();
     out.__set_error(read_error(OutcomeCode::kInvalidOperation, "key cannot be empty", read.ns));
     out.__set_error_code(code_name(OutcomeCode::kInvalidOperation));
-    cob(out);
+    reply(out);
     return;
   }
-  std::string ns = read.ns;
-  router_.read(std::move(read), context(options),
-               [cob = std::move(cob), ns = std::move(ns)](core::PointReadReply reply) {
+  // The request lives as long as the right to answer it.
+  router_.read(std::move(read), context(request.options),
+               [reply = std::move(reply), &request](core::PointReadReply found) mutable {
                  auto out = missing_value<Response>();
-                 if (reply.code != OutcomeCode::kOk) {
-                   out.__set_error(read_error(reply.code, reply.message, ns));
-                   out.__set_error_code(code_name(reply.code));
-                 } else if (reply.found) {
+                 if (found.code != OutcomeCode::kOk) {
+                   out.__set_error(read_error(found.code, found.message, request.column_family));
+                   out.__set_error_code(code_name(found.code));
+                 } else if (found.found) {
                    out.found = true;
-                   out.value = std::move(reply.value);
+                   out.value = std::move(found.value);
                  }
-                 cob(out);
+                 reply(out);
                });
 }
 
-void UnifiedThriftHandler::get(Cob<api::GetResponse> cob, const api::GetRequest& request) {
-  point_read(std::move(cob), to_point_read(request.key, request.column_family, std::nullopt),
-             request.options);
+void UnifiedThriftHandler::get(Reply<api::GetResponse> reply, api::GetRequest& request) {
+  point_read(std::move(reply),
+             to_point_read(std::move(request.key), request.column_family, std::nullopt), request);
 }
 
-void UnifiedThriftHandler::snapshotRead(Cob<api::SnapshotReadResponse> cob,
-                                        const api::SnapshotReadRequest& request) {
-  auto read = to_point_read(request.key, request.column_family, request.read_version);
+void UnifiedThriftHandler::snapshotRead(Reply<api::SnapshotReadResponse> reply,
+                                        api::SnapshotReadRequest& request) {
+  auto read = to_point_read(std::move(request.key), request.column_family, request.read_version);
   read.namespace_must_exist = true;
-  point_read(std::move(cob), std::move(read), request.options);
+  point_read(std::move(reply), std::move(read), request);
 }
 
-void UnifiedThriftHandler::snapshotGet(Cob<api::SnapshotGetResponse> cob,
-                                       const api::SnapshotGetRequest& request) {
-  auto read = to_point_read(request.key, request.column_family, request.read_version);
+void UnifiedThriftHandler::snapshotGet(Reply<api::SnapshotGetResponse> reply,
+                                       api::SnapshotGetRequest& request) {
+  auto read = to_point_read(std::move(request.key), request.column_family, request.read_version);
   read.namespace_must_exist = true;
-  point_read(std::move(cob), std::move(read), request.options);
+  point_read(std::move(reply), std::move(read), request);
 }
 
-template <class Response>
-void UnifiedThriftHandler::range_read(Cob<Response> cob, core::RangeReadRequest read,
-                                      const api::RequestOptions& options) {
-  std::string ns = read.ns;
-  router_.read_range(std::move(read), context(options),
-                     [cob = std::move(cob), ns = std::move(ns)](core::RangeReadReply reply) {
-                       Response out;
-                       const bool ok = reply.code == OutcomeCode::kOk;
-                       out.__set_success(ok);
-                       out.__set_has_more(ok && reply.has_more);
-                       if (!ok) {
-                         out.__set_error(read_error(reply.code, reply.message, ns));
-                         out.__set_error_code(code_name(reply.code));
-                         cob(out);
-                         return;
-                       }
-                       out.key_values.resize(reply.rows.size());
-                       for (std::size_t i = 0; i < reply.rows.size(); ++i) {
-                         out.key_values[i].key = std::move(reply.rows[i].first);
-                         out.key_values[i].value = std::move(reply.rows[i].second);
-                       }
-                       cob(out);
-                     });
+template <class Response, class Request>
+void UnifiedThriftHandler::range_read(Reply<Response> reply, core::RangeReadRequest read,
+                                      const Request& request) {
+  router_.read_range(
+      std::move(read), context(request.options),
+      [reply = std::move(reply), &request](core::RangeReadReply found) mutable {
+        Response out;
+        const bool ok = found.code == OutcomeCode::kOk;
+        out.__set_success(ok);
+        out.__set_has_more(ok && found.has_more);
+        if (!ok) {
+          out.__set_error(read_error(found.code, found.message, request.column_family));
+          out.__set_error_code(code_name(found.code));
+          reply(out);
+          return;
+        }
+        out.key_values.resize(found.rows.size());
+        for (std::size_t i = 0; i < found.rows.size(); ++i) {
+          out.key_values[i].key = std::move(found.rows[i].first);
+          out.key_values[i].value = std::move(found.rows[i].second);
+        }
+        reply(out);
+      });
 }
 
-void UnifiedThriftHandler::getRange(Cob<api::GetRangeResponse> cob,
-                                    const api::GetRangeRequest& request) {
-  range_read(std::move(cob), to_range_read(request, std::nullopt, options_.range_bytes_max),
-             request.options);
+void UnifiedThriftHandler::getRange(Reply<api::GetRangeResponse> reply,
+                                    api::GetRangeRequest& request) {
+  range_read(std::move(reply), to_range_read(request, std::nullopt, options_.range_bytes_max),
+             request);
 }
 
-void UnifiedThriftHandler::snapshotGetRange(Cob<api::SnapshotGetRangeResponse> cob,
-                                            const api::SnapshotGetRangeRequest& request) {
-  range_read(std::move(cob), to_range_read(request, request.read_version, options_.range_bytes_max),
-             request.options);
+void UnifiedThriftHandler::snapshotGetRange(Reply<api::SnapshotGetRangeResponse> reply,
+                                            api::SnapshotGetRangeRequest& request) {
+  range_read(std::move(reply),
+             to_range_read(request, request.read_version, options_.range_bytes_max), request);
 }
 
 // ---- writes
 
 template <class Response>
-void UnifiedThriftHandler::single_write(Cob<Response> cob, const char* what, core::Step step,
+void UnifiedThriftHandler::single_write(Reply<Response> reply, const char* what, core::Step step,
                                         const api::RequestOptions& options) {
   router_.submit(to_single(std::move(step)), context(options),
-                 [cob = std::move(cob), what](const core::Outcome& outcome) {
+                 [reply = std::move(reply), what](const core::Outcome& outcome) mutable {
                    Response out;
                    out.__set_success(outcome.ok());
                    if (outcome.ok()) {
@@ -171,30 +171,32 @@ void UnifiedThriftHandler::single_write(Cob<Response> cob, const char* what, cor
                      out.__set_error(write_error(what, outcome));
                      out.__set_error_code(code_name(outcome.code));
                    }
-                   cob(out);
+                   reply(out);
                  });
 }
 
-void UnifiedThriftHandler::setKey(Cob<api::SetResponse> cob, const api::SetRequest& request) {
+void UnifiedThriftHandler::setKey(Reply<api::SetResponse> reply, api::SetRequest& request) {
   if (request.ttl_ms < 0) {
     api::SetResponse out;
     out.__set_success(false);
     out.__set_error(base::concat("put failed: ttl_ms is ", request.ttl_ms));
     out.__set_error_code(code_name(OutcomeCode::kInvalidOperation));
-    cob(out);
+    reply(out);
     return;
   }
-  core::Step step = make_step(core::StepKind::kSet, request.column_family, request.key);
-  step.value = request.value;
+  core::Step step =
+      make_step(core::StepKind::kSet, std::move(request.column_family), std::move(request.key));
+  step.value = std::move(request.value);
   step.ttl_ms = request.ttl_ms;
-  single_write(std::move(cob), "put", std::move(step), request.options);
+  single_write(std::move(reply), "put", std::move(step), request.options);
 }
 
-void UnifiedThriftHandler::deleteKey(Cob<api::DeleteResponse> cob,
-                                     const api::DeleteRequest& request) {
-  single_write(std::move(cob), "delete",
-               make_step(core::StepKind::kDelete, request.column_family, request.key),
-               request.options);
+void UnifiedThriftHandler::deleteKey(Reply<api::DeleteResponse> reply,
+                                     api::DeleteRequest& request) {
+  single_write(
+      std::move(reply), "delete",
+      make_step(core::StepKind::kDelete, std::move(request.column_family), std::move(request.key)),
+      request.options);
 }
 
 namespace {
@@ -221,41 +223,40 @@ Response stamped_response(const core::Outcome& outcome, const char* what,
 
 }  // namespace
 
-void UnifiedThriftHandler::setVersionstampedKey(Cob<api::SetVersionstampedKeyResponse> cob,
-                                                const api::SetVersionstampedKeyRequest& request) {
+void UnifiedThriftHandler::setVersionstampedKey(Reply<api::SetVersionstampedKeyResponse> reply,
+                                                api::SetVersionstampedKeyRequest& request) {
   core::Step step =
       make_step(core::StepKind::kSetStampedKey, request.column_family, request.key_prefix);
   step.flags = core::kStampOnlyZeroTail;
   step.value = request.value;
   router_.submit(
       to_single(std::move(step)), context(request.options),
-      [cob = std::move(cob)](const core::Outcome& outcome) {
+      [reply = std::move(reply)](const core::Outcome& outcome) mutable {
         using Response = api::SetVersionstampedKeyResponse;
-        cob(stamped_response<Response>(outcome, "key", [](Response& out, const base::Bytes& key) {
+        reply(stamped_response<Response>(outcome, "key", [](Response& out, const base::Bytes& key) {
           out.__set_generated_key(key);
         }));
       });
 }
 
-void UnifiedThriftHandler::setVersionstampedValue(
-    Cob<api::SetVersionstampedValueResponse> cob,
-    const api::SetVersionstampedValueRequest& request) {
+void UnifiedThriftHandler::setVersionstampedValue(Reply<api::SetVersionstampedValueResponse> reply,
+                                                  api::SetVersionstampedValueRequest& request) {
   core::Step step = make_step(core::StepKind::kSetStampedValue, request.column_family, request.key);
   step.flags = core::kStampOnlyZeroTail;
   step.value = request.value_prefix;
   router_.submit(to_single(std::move(step)), context(request.options),
-                 [cob = std::move(cob)](const core::Outcome& outcome) {
+                 [reply = std::move(reply)](const core::Outcome& outcome) mutable {
                    using Response = api::SetVersionstampedValueResponse;
-                   cob(stamped_response<Response>(outcome, "value",
-                                                  [](Response& out, const base::Bytes& value) {
-                                                    out.__set_generated_value(value);
-                                                  }));
+                   reply(stamped_response<Response>(outcome, "value",
+                                                    [](Response& out, const base::Bytes& value) {
+                                                      out.__set_generated_value(value);
+                                                    }));
                  });
 }
 
 // ---- transactions
 
-bool UnifiedThriftHandler::inject_fault(const Cob<api::AtomicCommitResponse>& cob) {
+bool UnifiedThriftHandler::inject_fault(Reply<api::AtomicCommitResponse>& reply) {
   if (faults_ == nullptr) return false;
   const auto fault = faults_->draw();
   if (!fault.has_value()) return false;
@@ -266,64 +267,65 @@ bool UnifiedThriftHandler::inject_fault(const Cob<api::AtomicCommitResponse>& co
                                               : "Fault injected");
   out.__set_error_code(printable(fault->type));
   if (fault->delay > base::Nanos(0)) {
-    timers_.run_after(fault->delay, [cob, out = std::move(out)] { cob(out); });
+    timers_.run_after(fault->delay,
+                      [reply = std::move(reply), out = std::move(out)]() mutable { reply(out); });
   } else {
-    cob(out);
+    reply(out);
   }
   return true;
 }
 
-void UnifiedThriftHandler::atomicCommit(Cob<api::AtomicCommitResponse> cob,
-                                        const api::AtomicCommitRequest& request) {
-  if (inject_fault(cob)) return;
+void UnifiedThriftHandler::atomicCommit(Reply<api::AtomicCommitResponse> reply,
+                                        api::AtomicCommitRequest& request) {
+  if (inject_fault(reply)) return;
   auto operation = to_commit(request);
   if (!operation.ok()) {
     api::AtomicCommitResponse out;
     out.__set_success(false);
     out.__set_error(operation.status().message());
     out.__set_error_code(code_name(OutcomeCode::kInvalidOperation));
-    cob(out);
+    reply(out);
     return;
   }
   auto shapes = result_shapes(*operation);
-  router_.submit(std::move(*operation), context(request.options, commit_timeout(request)),
-                 [cob = std::move(cob), shapes = std::move(shapes)](const core::Outcome& outcome) {
-                   cob(to_commit_response(shapes, outcome));
-                 });
+  router_.submit(
+      std::move(*operation), context(request.options, commit_timeout(request)),
+      [reply = std::move(reply), shapes = std::move(shapes)](const core::Outcome& outcome) mutable {
+        reply(to_commit_response(shapes, outcome));
+      });
 }
 
-void UnifiedThriftHandler::addReadConflict(Cob<api::AddReadConflictResponse> cob,
-                                           const api::AddReadConflictRequest& /*request*/) {
-  cob(client_side<api::AddReadConflictResponse>(kConflictsAtClient));
+void UnifiedThriftHandler::addReadConflict(Reply<api::AddReadConflictResponse> reply,
+                                           api::AddReadConflictRequest& /*request*/) {
+  reply(client_side<api::AddReadConflictResponse>(kConflictsAtClient));
 }
 
-void UnifiedThriftHandler::addReadConflictRange(
-    Cob<api::AddReadConflictRangeResponse> cob,
-    const api::AddReadConflictRangeRequest& /*request*/) {
-  cob(client_side<api::AddReadConflictRangeResponse>(kConflictsAtClient));
+void UnifiedThriftHandler::addReadConflictRange(Reply<api::AddReadConflictRangeResponse> reply,
+                                                api::AddReadConflictRangeRequest& /*request*/) {
+  reply(client_side<api::AddReadConflictRangeResponse>(kConflictsAtClient));
 }
 
-void UnifiedThriftHandler::setReadVersion(Cob<api::SetReadVersionResponse> cob,
-                                          const api::SetReadVersionRequest& /*request*/) {
-  cob(client_side<api::SetReadVersionResponse>(
+void UnifiedThriftHandler::setReadVersion(Reply<api::SetReadVersionResponse> reply,
+                                          api::SetReadVersionRequest& /*request*/) {
+  reply(client_side<api::SetReadVersionResponse>(
       "Read version managed client-side in FoundationDB model"));
 }
 
-void UnifiedThriftHandler::getCommittedVersion(Cob<api::GetCommittedVersionResponse> cob,
-                                               const api::GetCommittedVersionRequest& /*request*/) {
+void UnifiedThriftHandler::getCommittedVersion(Reply<api::GetCommittedVersionResponse> reply,
+                                               api::GetCommittedVersionRequest& /*request*/) {
   auto out = client_side<api::GetCommittedVersionResponse>(
       "Committed version managed client-side in FoundationDB model");
   out.__set_version(0);
-  cob(out);
+  reply(out);
 }
 
-void UnifiedThriftHandler::setFaultInjection(Cob<api::FaultInjectionResponse> cob,
-                                             const api::FaultInjectionRequest& request) {
+void UnifiedThriftHandler::setFaultInjection(Reply<api::FaultInjectionResponse> reply,
+                                             api::FaultInjectionRequest& request) {
   api::FaultInjectionResponse out;
   if (faults_ == nullptr) {
     out.__set_success(false);
     out.__set_error("Fault injection is not enabled in the configuration of this server");
-    cob(out);
+    reply(out);
     return;
   }
   const bool commits = !request.__isset.target_operation || request.target_operation == "commit";
@@ -336,38 +338,38 @@ void UnifiedThriftHandler::setFaultInjection(Cob<api::FaultInjectionResponse> co
     faults_->clear();  // it replaces the previous fault, and has no effect itself
   }
   out.__set_success(true);
-  cob(out);
+  reply(out);
 }
 
 // ---- diagnostics
 
-void UnifiedThriftHandler::ping(Cob<api::PingResponse> cob, const api::PingRequest& request) {
+void UnifiedThriftHandler::ping(Reply<api::PingResponse> reply, api::PingRequest& request) {
   api::PingResponse out;
   out.__set_message(request.__isset.message ? request.message : "pong");
   out.__set_timestamp(request.timestamp);
   out.__set_server_timestamp(
       std::chrono::duration_cast<base::Micros>(timers_.clock().wall_time()).count());
-  cob(out);
+  reply(out);
 }
 
-void UnifiedThriftHandler::getClusterHealth(Cob<api::GetClusterHealthResponse> cob,
-                                            const api::GetClusterHealthRequest& /*request*/) {
+void UnifiedThriftHandler::getClusterHealth(Reply<api::GetClusterHealthResponse> reply,
+                                            api::GetClusterHealthRequest& /*request*/) {
   api::GetClusterHealthResponse out;
   out.__set_success(true);
   out.__set_cluster_health(to_cluster_health(router_.nodes()));
-  cob(out);
+  reply(out);
 }
 
-void UnifiedThriftHandler::getDatabaseStats(Cob<api::GetDatabaseStatsResponse> cob,
-                                            const api::GetDatabaseStatsRequest& request) {
+void UnifiedThriftHandler::getDatabaseStats(Reply<api::GetDatabaseStatsResponse> reply,
+                                            api::GetDatabaseStatsRequest& request) {
   api::GetDatabaseStatsResponse out;
   out.__set_success(true);
   out.__set_database_stats(to_database_stats(router_.counters(), request.include_detailed_stats));
-  cob(out);
+  reply(out);
 }
 
-void UnifiedThriftHandler::getNodeInfo(Cob<api::GetNodeInfoResponse> cob,
-                                       const api::GetNodeInfoRequest& request) {
+void UnifiedThriftHandler::getNodeInfo(Reply<api::GetNodeInfoResponse> reply,
+                                       api::GetNodeInfoRequest& request) {
   const std::int32_t id = request.__isset.node_id ? request.node_id : options_.node_id;
   api::GetNodeInfoResponse out;
   for (const router::NodeView& node : router_.nodes()) {
@@ -375,7 +377,7 @@ void UnifiedThriftHandler::getNodeInfo(Cob<api::GetNodeInfoResponse> cob,
   }
   out.__set_success(out.__isset.node_info);
   if (!out.success) out.__set_error(base::concat("Database error: Node ", id, " not found"));
-  cob(out);
+  reply(out);
 }
 
 }  // namespace synod::server

@@ -4,6 +4,8 @@
 #include <thrift/protocol/TBinaryProtocol.h>
 #include <thrift/protocol/TCompactProtocol.h>
 
+#include <algorithm>
+
 namespace synod::server {
 namespace {
 
@@ -15,6 +17,8 @@ using apache::thrift::protocol::TMessageType;
 using apache::thrift::protocol::TProtocol;
 
 constexpr std::size_t kFrameHeader = 4;
+constexpr std::size_t kReplyReserveMin = 128;
+constexpr std::size_t kReplyReserveMax = 2048;
 
 std::shared_ptr<TConfiguration> make_configuration(const net::ServerLimits& limits) {
   const auto bytes = static_cast<int>(limits.message_bytes_max);
@@ -47,10 +51,12 @@ int message_type(base::BytesView message, WireFormat::Protocol protocol) {
 
 WireCodec::WireCodec(const WireFormat& format, const net::ServerLimits& limits)
     : format_(format),
+      walk_({limits.message_bytes_max, limits.depth_max}),
       reader_(std::make_shared<SpanReader>(make_configuration(limits))),
       writer_(std::make_shared<BytesWriter>()),
       input_(make_protocol(format, reader_, limits)),
-      output_(make_protocol(format, writer_, limits)) {}
+      output_(make_protocol(format, writer_, limits)),
+      expected_bytes_(kReplyReserveMin) {}
 
 CallHeader WireCodec::begin_call(base::BytesView message) {
   if (format_.framed) message.remove_prefix(kFrameHeader);
@@ -63,35 +69,44 @@ CallHeader WireCodec::begin_call(base::BytesView message) {
   reader_->reset(message);
   CallHeader call;
   TMessageType type{};
-  input_->readMessageBegin(call.method, type, call.sequence);
+  input_->readMessageBegin(method_, type, call.sequence);
   call.oneway = type == TMessageType::T_ONEWAY;
   return call;
 }
 
-void WireCodec::begin(const CallHeader& call, TMessageType type) {
+bool WireCodec::is_well_formed(base::BytesView message) {
+  if (!format_.framed) return true;
+  walk_.reset();
+  return walk_.scan(message.substr(kFrameHeader)) == MessageScanner::State::kComplete;
+}
+
+void WireCodec::begin(const std::string& method, std::int32_t sequence, TMessageType type) {
+  writer_->bytes().reserve(expected_bytes_);
   if (format_.framed) writer_->bytes().assign(kFrameHeader, '\0');
-  output_->writeMessageBegin(call.method, type, call.sequence);
+  output_->writeMessageBegin(method, type, sequence);
 }
 
 base::Bytes WireCodec::end() {
   output_->writeMessageEnd();
   base::Bytes out = writer_->take();
+  expected_bytes_ = std::clamp(out.size(), kReplyReserveMin, kReplyReserveMax);
   if (format_.framed) {
     base::store_be32(out.data(), static_cast<std::uint32_t>(out.size() - kFrameHeader));
   }
   return out;
 }
 
-base::Bytes WireCodec::encode_reply(const CallHeader& call, const ReplyBody& body) {
-  begin(call, TMessageType::T_REPLY);
+base::Bytes WireCodec::encode_reply(const std::string& method, std::int32_t sequence,
+                                    const ReplyBody& body) {
+  begin(method, sequence, TMessageType::T_REPLY);
   body.write(*output_);
   return end();
 }
 
-base::Bytes WireCodec::encode_exception(const CallHeader& call,
+base::Bytes WireCodec::encode_exception(const std::string& method, std::int32_t sequence,
                                         TApplicationException::TApplicationExceptionType type,
                                         const std::string& text) {
-  begin(call, TMessageType::T_EXCEPTION);
+  begin(method, sequence, TMessageType::T_EXCEPTION);
   TApplicationException(type, text).write(output_.get());
   return end();
 }

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "tests/server_thrift/catching_route.h"
 #include "tests/server_thrift/fake_connection.h"
 #include "tests/server_thrift/fake_router.h"
 
@@ -19,19 +20,11 @@ class UnifiedThriftHandlerTest : public testing::Test {
  protected:
   /// The response a method gives at once.
   template <class Response, class Request>
-  Response call(void (UnifiedThriftHandler::*method)(std::function<void(const Response&)>,
-                                                     const Request&),
-                const Request& request) {
-    Response out;
-    int replies = 0;
-    (handler_.*method)(
-        [&](const Response& response) {
-          out = response;
-          ++replies;
-        },
-        request);
-    EXPECT_EQ(replies, 1);
-    return out;
+  Response call(void (UnifiedThriftHandler::*method)(Reply<Response>, Request&), Request request) {
+    const auto route = std::make_shared<CatchingRoute<Response>>();
+    (handler_.*method)(route->expect(), request);
+    EXPECT_EQ(route->replies, 1);
+    return route->last;
   }
   api::GetResponse get(const std::string& key, const std::string& ns = "") {
     api::GetRequest request;
@@ -542,11 +535,12 @@ TEST_F(UnifiedThriftHandlerTest, DelaysAFaultWithATimer) {
   auto request = fault("TIMEOUT", 1.0);
   request.__set_duration_ms(50);
   ASSERT_TRUE(call(&UnifiedThriftHandler::setFaultInjection, request).success);
-  int replies = 0;
-  handler_.atomicCommit([&](const api::AtomicCommitResponse&) { ++replies; }, {});
-  EXPECT_EQ(replies, 0);
+  const auto route = std::make_shared<CatchingRoute<api::AtomicCommitResponse>>();
+  api::AtomicCommitRequest commit;
+  handler_.atomicCommit(route->expect(), commit);
+  EXPECT_EQ(route->replies, 0);
   dispatcher_.fire_timers();
-  EXPECT_EQ(replies, 1);
+  EXPECT_EQ(route->replies, 1);
 }
 
 TEST_F(UnifiedThriftHandlerTest, StrikesWithTheGivenProbability) {
@@ -559,11 +553,12 @@ TEST_F(UnifiedThriftHandlerTest, StrikesWithTheGivenProbability) {
 
 TEST_F(UnifiedThriftHandlerTest, RefusesFaultInjectionUnlessItIsConfigured) {
   UnifiedThriftHandler plain({}, router_, dispatcher_, nullptr);
-  api::FaultInjectionResponse reply;
-  plain.setFaultInjection([&](const api::FaultInjectionResponse& r) { reply = r; },
-                          fault("CONFLICT", 1.0));
-  EXPECT_FALSE(reply.success);
-  EXPECT_EQ(reply.error, "Fault injection is not enabled in the configuration of this server");
+  const auto route = std::make_shared<CatchingRoute<api::FaultInjectionResponse>>();
+  auto request = fault("CONFLICT", 1.0);
+  plain.setFaultInjection(route->expect(), request);
+  EXPECT_FALSE(route->last.success);
+  EXPECT_EQ(route->last.error,
+            "Fault injection is not enabled in the configuration of this server");
 }
 
 // ---- diagnostics

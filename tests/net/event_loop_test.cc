@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/asio_dispatcher.h"
+#include "net/event_loop.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST(AsioDispatcher, RunsTasksInPostedOrder) {
+TEST(EventLoop, RunsTasksInPostedOrder) {
   Worker worker("order");
   std::vector<int> seen;
   for (int i = 0; i < 1000; ++i) worker.dispatcher().post([&seen, i] { seen.push_back(i); });
@@ -27,7 +27,7 @@ TEST(AsioDispatcher, RunsTasksInPostedOrder) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i);
 }
 
-TEST(AsioDispatcher, KeepsTheOrderOfEachPostingThread) {
+TEST(EventLoop, KeepsTheOrderOfEachPostingThread) {
   Worker worker("threads");
   worker.start();
   std::vector<std::pair<int, int>> seen;
@@ -47,7 +47,7 @@ TEST(AsioDispatcher, KeepsTheOrderOfEachPostingThread) {
   for (const auto& [thread, i] : seen) EXPECT_EQ(i, next[static_cast<std::size_t>(thread)]++);
 }
 
-TEST(AsioDispatcher, KnowsItsOwnThread) {
+TEST(EventLoop, KnowsItsOwnThread) {
   Worker worker("current");
   worker.start();
   std::promise<bool> inside;
@@ -56,7 +56,7 @@ TEST(AsioDispatcher, KnowsItsOwnThread) {
   EXPECT_FALSE(worker.dispatcher().is_current());
 }
 
-TEST(AsioDispatcher, RunsATimerNotBeforeItsDelay) {
+TEST(EventLoop, RunsATimerNotBeforeItsDelay) {
   Worker worker("timer");
   worker.start();
   auto& dispatcher = worker.dispatcher();
@@ -66,7 +66,7 @@ TEST(AsioDispatcher, RunsATimerNotBeforeItsDelay) {
   EXPECT_GE(fired.get_future().get() - begin, milliseconds(30));
 }
 
-TEST(AsioDispatcher, NeverRunsACancelledTimer) {
+TEST(EventLoop, NeverRunsACancelledTimer) {
   Worker worker("cancel");
   worker.start();
   auto& dispatcher = worker.dispatcher();
@@ -86,20 +86,20 @@ TEST(AsioDispatcher, NeverRunsACancelledTimer) {
   EXPECT_FALSE(ran);
 }
 
-TEST(AsioDispatcher, DropsWhatIsLeftWhenDestroyed) {
+TEST(EventLoop, DropsWhatIsLeftWhenDestroyed) {
   auto owned = std::make_shared<int>(1);
   {
-    AsioDispatcher dispatcher;
+    EventLoop dispatcher;
     dispatcher.post([owned] {});
     dispatcher.run_after(milliseconds(1), [owned] {});
     // A dropped task may post from its destructor.
     struct Poster {
-      AsioDispatcher* target;
+      EventLoop* target;
       std::shared_ptr<int> token;
       ~Poster() {
         if (token != nullptr) target->post([] {});
       }
-      Poster(AsioDispatcher* to, std::shared_ptr<int> held) : target(to), token(std::move(held)) {}
+      Poster(EventLoop* to, std::shared_ptr<int> held) : target(to), token(std::move(held)) {}
       Poster(Poster&&) = default;
       Poster(const Poster&) = delete;
     };
