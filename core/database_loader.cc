@@ -145,6 +145,7 @@ base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const Sta
                                                         ", stored is ", stored.to_string())};
   }
   applied_index_ = applied;
+  sealed_index_ = applied;
   const Version newest = state_.newest_version();
   recent_.reset(newest);
   publish_namespaces();

@@ -54,6 +54,7 @@ MemoryStatus TransactionalKvDatabase::memory_status() const {
   MemoryStatus status;
   status.limit = options_.memory_bytes_max;
   status.total_bytes = memory_bytes();
+  status.used_bytes = used_bytes();
   status.unevictable_bytes = unevictable_bytes();
   status.spilled_values = read(spilled_values_);
   status.spilled_bytes = read(spilled_bytes_);

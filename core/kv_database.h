@@ -125,7 +125,7 @@ class KvDatabase {
   [[nodiscard]] virtual std::optional<Version> oldest_tombstone() const = 0;
   /// The earliest expiry among present entries; nullopt if none expires.
   [[nodiscard]] virtual std::optional<TimeMs> next_expiry() const = 0;
-  /// Ends the operation at `index`: its rows become one persisted unit, its version visible.
+  /// Ends the operation at `index`: its rows are never persisted in part, its version is visible.
   virtual void finish(LogIndex index) = 0;
 };
 

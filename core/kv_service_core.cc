@@ -40,7 +40,7 @@ std::string unreadable(const base::Status& status) {
 }  // namespace
 
 ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operation) {
-  ReplicatedState& state = database_.state();
+  const ReplicatedState& state = database_.state();
   TimeMs stamp = operation.stamp;
   if (SYNOD_PLANT("clock_from_wall")) {
     const auto wall = base::SystemClock().wall_time();
@@ -49,11 +49,12 @@ ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operat
   Execution execution(operation, std::max(state.clock(), stamp), state.newest_version().next());
   ExecutionResult result;
   result.outcome = run(execution);
-  for (auto& write : execution.staged.all()) {
-    result.effects.keys_touched.push_back(std::move(write.key));
+  if (collects_effects_ && result.outcome.ok()) {
+    for (const auto& write : execution.staged.all()) {
+      result.effects.keys_touched.push_back(
+          {write.key.ns, write.key.space, base::Bytes(write.key.key)});
+    }
   }
-  if (!result.outcome.ok()) result.effects.keys_touched.clear();
-  state.flush_scalars();
   database_.finish(index);
   return result;
 }
@@ -178,11 +179,10 @@ void KvServiceCore::commit(Execution& execution, Outcome& outcome) {
   }
   for (const auto& name : execution.cleared) state.namespaces().clear(name, version);
   for (const auto& write : execution.staged.all()) {
-    const KeyRef ref{write.key.ns, write.key.space, write.key.key};
     if (write.is_delete) {
-      database_.erase(ref, version);
+      database_.erase(write.key, version);
     } else {
-      database_.put(ref, write.value, write.expiry, version);
+      database_.put(write.key, write.value, write.expiry, version);
     }
   }
   state.advance(version, execution.now);

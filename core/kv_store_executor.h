@@ -14,6 +14,7 @@ namespace synod::core {
 ///
 /// Invariants
 ///   X1  Index n is applied exactly once, after n-1 and before n+1.
+///   X2  Whoever applies seals before anybody may want what was applied in the backend.
 ///
 /// Threads: confined to the apply thread.
 /// Failure: bytes that do not decode were damaged after they were checked or written by a newer
@@ -32,6 +33,9 @@ class KvStoreExecutor {
 
   /// Passes a position of the log that holds no operation.
   void skip(LogIndex index);
+  /// Ends a group of positions: what they changed is for the storage backend, as one unit. Until
+  /// then nothing of it is.
+  void seal() { database_.seal(); }
 
  private:
   KvServiceCore& core_;

@@ -11,6 +11,7 @@ namespace synod::core {
 struct MemoryStatus {
   std::uint64_t limit = 0;              ///< DatabaseOptions::memory_bytes_max; 0: none.
   std::uint64_t total_bytes = 0;        ///< TransactionalKvDatabase::memory_bytes().
+  std::uint64_t used_bytes = 0;         ///< Of that, without holes in the heap: what is bounded.
   std::uint64_t unevictable_bytes = 0;  ///< What remains if every value that may leave has left.
   std::uint64_t resident_values = 0;
   std::uint64_t resident_bytes = 0;

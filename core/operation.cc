@@ -19,12 +19,16 @@ void transfer(Archive& ar, std::int64_t& stamp_ms, std::int64_t& resume_version,
 
 base::Bytes encode_operation(const KvOperation& operation) {
   base::Bytes out;
+  encode_operation(operation, out);
+  return out;
+}
+
+void encode_operation(const KvOperation& operation, base::Bytes& out) {
   base::Encoder encoder(out);
   encoder(kFormat);
   std::int64_t stamp_ms = operation.stamp.value();
   std::int64_t resume_version = operation.resume_version.value();
   transfer(encoder, stamp_ms, resume_version, operation);
-  return out;
 }
 
 base::Result<KvOperation> decode_operation(base::BytesView bytes) {

@@ -133,6 +133,8 @@ struct KvOperation {
 
 /// The log format of an operation: a format byte, then the fields in base/codec.h's encoding.
 [[nodiscard]] base::Bytes encode_operation(const KvOperation& operation);
+/// Appends it to `out`.
+void encode_operation(const KvOperation& operation, base::Bytes& out);
 /// kCorruption for anything encode_operation cannot have made; allocates no more than a small
 /// multiple of `bytes`, whatever lengths they claim.
 [[nodiscard]] base::Result<KvOperation> decode_operation(base::BytesView bytes);

@@ -12,7 +12,7 @@ std::size_t StagedWrites::position(const KeyRef& ref) const {
     return found == index_.end() ? kAbsent : found->second;
   }
   for (std::size_t i = 0; i < writes_.size(); ++i) {
-    if (ByRef::ref(writes_[i].key) == ref) return i;
+    if (writes_[i].key == ref) return i;
   }
   return kAbsent;
 }
@@ -25,7 +25,7 @@ const StagedWrites::Write* StagedWrites::find(const KeyRef& ref) const {
 StagedWrites::Write& StagedWrites::write_for(const KeyRef& ref) {
   const std::size_t at = position(ref);
   if (at != kAbsent) return writes_[at];
-  writes_.push_back(Write{Key{ref.ns, ref.space, base::Bytes(ref.key)}, false, {}, TimeMs(0)});
+  writes_.push_back(Write{ref, false, {}, TimeMs(0)});
   if (writes_.size() == kLinearMax + 1) {
     for (std::size_t i = 0; i < writes_.size(); ++i) index_.emplace(writes_[i].key, i);
   } else if (writes_.size() > kLinearMax) {
@@ -34,30 +34,30 @@ StagedWrites::Write& StagedWrites::write_for(const KeyRef& ref) {
   return writes_.back();
 }
 
-void StagedWrites::put(const KeyRef& ref, base::Bytes value, TimeMs expiry) {
+void StagedWrites::put(const KeyRef& ref, base::BytesView value, TimeMs expiry) {
   Write& write = write_for(ref);
   write.is_delete = false;
-  write.value = std::move(value);
+  write.value = value;
   write.expiry = expiry;
 }
 
 void StagedWrites::erase(const KeyRef& ref) {
   Write& write = write_for(ref);
   write.is_delete = true;
-  write.value.clear();
+  write.value = {};
   write.expiry = TimeMs(0);
 }
 
 std::size_t StagedWrites::erase_range(NamespaceId ns, Space space, base::BytesView begin,
                                       base::BytesView end) {
   std::size_t erased = 0;
-  const auto inside = [&](const Key& key) {
+  const auto inside = [&](const KeyRef& key) {
     return key.ns == ns && key.space == space && key.key >= begin && (end.empty() || key.key < end);
   };
   const auto erase_write = [&](Write& write) {
     if (write.is_delete) return;
     write.is_delete = true;
-    write.value.clear();
+    write.value = {};
     write.expiry = TimeMs(0);
     ++erased;
   };

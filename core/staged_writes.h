@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -17,39 +18,28 @@ namespace synod::core {
 /// Threads: confined to one execution.
 class StagedWrites {
  public:
-  struct Key {
-    NamespaceId ns;
-    Space space;
-    base::Bytes key;
-    auto operator<=>(const Key&) const = default;
-  };
   struct Write {
-    Key key;
+    KeyRef key;
     bool is_delete = false;
-    base::Bytes value;
+    base::BytesView value;
     TimeMs expiry{0};
   };
 
   /// The staged write of the key; nullptr if no step touched it.
   [[nodiscard]] const Write* find(const KeyRef& ref) const;
-  void put(const KeyRef& ref, base::Bytes value, TimeMs expiry);
+  // Keys and values are not copied: they are the operation's, or were handed to `keep`.
+  void put(const KeyRef& ref, base::BytesView value, TimeMs expiry);
   void erase(const KeyRef& ref);
+  /// Keeps bytes that a step made until the operation is over.
+  [[nodiscard]] base::BytesView keep(base::Bytes bytes) {
+    return kept_.emplace_back(std::move(bytes));
+  }
   /// Turns every staged put of [begin, end) (`end` empty: to the last) into a delete; how many.
   std::size_t erase_range(NamespaceId ns, Space space, base::BytesView begin, base::BytesView end);
   /// In the order of first touch, which is the order of the steps.
   [[nodiscard]] const std::vector<Write>& all() const { return writes_; }
-  [[nodiscard]] std::vector<Write>& all() { return writes_; }
 
  private:
-  struct ByRef {
-    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for it
-    static KeyRef ref(const Key& key) { return KeyRef{key.ns, key.space, key.key}; }
-    static KeyRef ref(const KeyRef& ref) { return ref; }
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return ref(a) < ref(b);
-    }
-  };
   /// Below this many writes a linear look is cheaper than the index.
   static constexpr std::size_t kLinearMax = 8;
 
@@ -57,7 +47,8 @@ class StagedWrites {
   Write& write_for(const KeyRef& ref);
 
   std::vector<Write> writes_;
-  std::map<Key, std::size_t, ByRef> index_;
+  std::map<KeyRef, std::size_t> index_;
+  std::list<base::Bytes> kept_;  ///< Allocates nothing while it is empty, never moves an element.
 };
 
 }  // namespace synod::core

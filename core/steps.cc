@@ -206,12 +206,13 @@ Outcome KvServiceCore::run_stamped(const Step& step, Execution& execution, Names
   if (step.ttl_ms != 0 && !expiry_after(execution.now, step.ttl_ms, expiry)) {
     return invalid("ttl_ms is out of range");
   }
-  const KeyRef ref{ns, Space(step.space), stamps_key ? buffer : step.key};
   StepResult& result = execution.results.back();
   result.generated = buffer;
+  const base::BytesView stamped = execution.staged.keep(std::move(buffer));
+  const KeyRef ref{ns, Space(step.space), stamps_key ? stamped : base::BytesView(step.key)};
   result.existed =
       look_up(database_, ref, execution.staged, execution.now, execution.version).present;
-  execution.staged.put(ref, stamps_key ? step.value : buffer, expiry);
+  execution.staged.put(ref, stamps_key ? base::BytesView(step.value) : stamped, expiry);
   return {};
 }
 
@@ -228,7 +229,7 @@ Outcome KvServiceCore::run_increment(const Step& step, Execution& execution, Nam
   StepResult& result = execution.results.back();
   result.existed = old.present;
   result.number = number;
-  execution.staged.put(ref, std::to_string(number), old.expiry);
+  execution.staged.put(ref, execution.staged.keep(std::to_string(number)), old.expiry);
   return {};
 }
 
@@ -247,7 +248,7 @@ Outcome KvServiceCore::run_append(const Step& step, Execution& execution, Namesp
   StepResult& result = execution.results.back();
   result.existed = old.present;
   result.number = static_cast<std::int64_t>(value.size());
-  execution.staged.put(ref, std::move(value), old.expiry);
+  execution.staged.put(ref, execution.staged.keep(std::move(value)), old.expiry);
   return {};
 }
 
@@ -260,7 +261,7 @@ Outcome KvServiceCore::run_expiry(const Step& step, Execution& execution, Namesp
   const Current old = look_up(database_, ref, execution.staged, execution.now, execution.version);
   execution.results.back().existed = old.present;
   if (old.present) {
-    execution.staged.put(ref, base::Bytes(value_of(database_, ref, execution.staged)), expiry);
+    execution.staged.put(ref, value_of(database_, ref, execution.staged), expiry);
   }
   return {};
 }
@@ -282,10 +283,10 @@ Outcome KvServiceCore::run_clear_range(const Step& step, Execution& execution,
                                 " keys; clear it in parts"));
   }
   std::size_t removed = 0;
-  for (const auto& key : keys) {
-    const auto* staged = execution.staged.find(KeyRef{ns, space, key});
-    if (staged == nullptr) ++removed;
-    if (staged == nullptr) execution.staged.erase(KeyRef{ns, space, key});
+  for (auto& key : keys) {
+    if (execution.staged.find(KeyRef{ns, space, key}) != nullptr) continue;
+    ++removed;
+    execution.staged.erase(KeyRef{ns, space, execution.staged.keep(std::move(key))});
   }
   removed += execution.staged.erase_range(ns, space, step.key, step.end_key);
   StepResult& result = execution.results.back();

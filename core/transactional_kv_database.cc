@@ -152,14 +152,21 @@ void TransactionalKvDatabase::write_node(KeyNode& node, const RecordHeader& head
   if (record->is_tombstone()) bury(node, header.version);
 }
 
+/// The record is the newest of its key: in the sums, and on its way to the backend.
 void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
-  base::Bytes row_key = entry_row_key(node.ref());
+  tally(node, record);
+  const bool is_forgotten = record.is_tombstone() && (SYNOD_PLANT("tombstone_not_persisted") ||
+                                                      is_below_floor(record.version));
+  if (is_forgotten) {
+    write_behind_.erase_entry(node.ref());
+  } else {
+    write_behind_.put_entry(node.ref(), record.header(), record.value());
+  }
+}
+
+void TransactionalKvDatabase::tally(KeyNode& node, const Record& record) {
   if (record.is_tombstone()) {
-    // At or below the floor a tombstone is no longer part of replicated state.
-    if (record.version <= state_.conflict_floor()) {
-      write_behind_.erase_row(std::move(row_key));
-      return;
-    }
+    if (is_below_floor(record.version)) return;
     tombstones_.emplace(record.version, &node);
     tombstone_bytes_ += tombstone_cost(node);
   } else {
@@ -169,11 +176,6 @@ void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
     count_value(record);
   }
   entries_hash_.add(state_.hasher().entry(node.ref(), record.header()));
-  if (SYNOD_PLANT("tombstone_not_persisted") && record.is_tombstone()) {
-    write_behind_.erase_row(std::move(row_key));
-    return;
-  }
-  write_behind_.put_row(std::move(row_key), entry_row_value(record.header(), record.value()));
 }
 
 void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
@@ -241,7 +243,7 @@ std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor, std
     KeyNode& node = *tombstones_.begin()->second;
     const Record& record = *node.head.load(std::memory_order_relaxed);
     uncount(node, record);
-    write_behind_.erase_row(entry_row_key(node.ref()));
+    write_behind_.erase_entry(node.ref());
     bury(node, record.version);
     ++dropped;
   }
@@ -266,8 +268,6 @@ StateHash TransactionalKvDatabase::hash() const {
 
 void TransactionalKvDatabase::finish(LogIndex index) {
   applied_index_ = index;
-  write_behind_.put_row(base::Bytes(1, kAppliedRow), applied_row_value({index, hash()}));
-  write_behind_.seal(index, state_.newest_version());
   if (state_.namespaces().view_changed()) publish_namespaces();
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
   if (!is_bounded()) return;
@@ -275,9 +275,17 @@ void TransactionalKvDatabase::finish(LogIndex index) {
   make_room(kNodesPerOperation);
 }
 
+void TransactionalKvDatabase::seal() {
+  if (sealed_index_ == applied_index_) return;
+  state_.flush_scalars();
+  write_behind_.put_row({&kAppliedRow, 1}, applied_row_value({applied_index_, hash()}));
+  write_behind_.seal(applied_index_, state_.newest_version());
+  sealed_index_ = applied_index_;
+}
+
 void TransactionalKvDatabase::put_label(base::Bytes label) {
   label_ = std::move(label);
-  write_behind_.put_row(base::Bytes(1, kLabelRow), label_);
+  write_behind_.put_row({&kLabelRow, 1}, label_);
 }
 
 void TransactionalKvDatabase::publish_namespaces() {

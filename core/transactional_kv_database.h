@@ -100,6 +100,9 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] std::optional<Version> oldest_tombstone() const override;
   [[nodiscard]] std::optional<TimeMs> next_expiry() const override;
   void finish(LogIndex index) override;
+  /// Ends a group of finished operations: their rows, with the scalars and the applied row that
+  /// match the last of them, are for the backend from here on. Nothing of them is before.
+  void seal();
 
   /// Keeps bytes of the log's owner with the state: they are persisted together with the operation
   /// or position that is finished next. Not hashed: they describe the log, not the data.
@@ -202,8 +205,13 @@ class TransactionalKvDatabase final : public KvDatabase {
                   Version applied);
   void uncount(KeyNode& node, const Record& record);
   void count(KeyNode& node, const Record& record);
+  void tally(KeyNode& node, const Record& record);
   void bury(KeyNode& node, Version tombstone);
   [[nodiscard]] Version applying() const { return state_.newest_version(); }
+  /// Such a tombstone is no longer part of replicated state.
+  [[nodiscard]] bool is_below_floor(Version tombstone) const {
+    return tombstone <= state_.conflict_floor();
+  }
   void publish_namespaces();
   [[nodiscard]] Version history_wanted(Version wanted) const;
   void cut_chains(std::size_t steps_max);
@@ -259,6 +267,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   std::uint64_t tombstone_bytes_ = 0;
   StateHash entries_hash_;
   LogIndex applied_index_{0};
+  LogIndex sealed_index_{0};  ///< Whose rows are all for the backend.
   base::Bytes label_;
 
   // Writer only, local housekeeping.

@@ -18,8 +18,8 @@ std::string name_of(const KeyRef& ref) {
 /// Discards rows: verification rebuilds state without writing anything.
 class NoRows final : public RowSink {
  public:
-  void put_row(base::Bytes /*key*/, base::Bytes /*value*/) override {}
-  void erase_row(base::Bytes /*key*/) override {}
+  void put_row(base::BytesView /*key*/, base::BytesView /*value*/) override {}
+  void erase_row(base::BytesView /*key*/) override {}
 };
 
 }  // namespace

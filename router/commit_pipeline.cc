@@ -2,6 +2,7 @@
 #include "router/commit_pipeline.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/assert.h"
 #include "base/logging.h"
@@ -13,6 +14,7 @@ namespace {
 /// Versions reserved at a time by the ceiling of `batched` and `async`.
 constexpr std::int64_t kCeilingStep = 1'000'000;
 constexpr std::uint64_t kMarkEvery = 64;
+constexpr std::size_t kLotMax = 64;
 constexpr base::Nanos kBacklogPause = std::chrono::milliseconds(1);
 /// Between two requests to make the backend durable because the log grows long.
 constexpr base::Nanos kFlushInterval = std::chrono::seconds(1);
@@ -137,19 +139,13 @@ std::vector<PendingOperation> CommitPipeline::take_group() {
 
 void CommitPipeline::commit_durably(std::vector<PendingOperation> group) {
   OperationGroup frame(next_index());
-  for (const auto& pending : group) frame.add(core::encode_operation(pending.operation));
+  for (const auto& pending : group) frame.add(pending.operation);
   const base::Status written = write_group(frame);
   if (!written.ok()) {
     refuse(group, written);
     return;
   }
-  core::LogIndex index = frame.first();
-  const base::Nanos begun = dispatcher_.clock().boot_time();
-  for (auto& pending : group) {  // CP1
-    apply(pending, index);
-    index = index.next();
-  }
-  observe(group, begun);
+  execute(group);  // CP1
 }
 
 void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
@@ -159,14 +155,9 @@ void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
     return;
   }
   if (!raise_ceiling(group.size())) return;
-  const base::Nanos begun = dispatcher_.clock().boot_time();
-  for (auto& pending : group) {
-    const core::LogIndex index = next_index();
-    if (!unsynced_) unsynced_.emplace(index);
-    unsynced_->add(core::encode_operation(pending.operation));
-    apply(pending, index);
-  }
-  observe(group, begun);
+  if (!unsynced_) unsynced_.emplace(next_index());
+  for (const auto& pending : group) unsynced_->add(pending.operation);
+  execute(group);
   if (unsynced_->bytes() >= options_.unsynced_bytes_max) {
     flush_unsynced();
   } else if (!flush_timer_set_) {
@@ -178,9 +169,24 @@ void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
   }
 }
 
-void CommitPipeline::apply(PendingOperation& pending, core::LogIndex index) {
-  core::ExecutionResult result = executor_.apply(index, pending.operation);
-  if (pending.done) pending.done(std::move(result.outcome));
+/// Executes and answers in small lots: what a caller was told is in the rows for the backend, and
+/// the rows that every lot has once are shared by many operations.
+void CommitPipeline::execute(std::vector<PendingOperation>& group) {
+  const base::Nanos begun = dispatcher_.clock().boot_time();
+  std::vector<core::Outcome> outcomes;
+  outcomes.reserve(std::min(group.size(), kLotMax));
+  for (std::size_t at = 0; at < group.size(); at += kLotMax) {
+    const std::span lot = std::span(group).subspan(at, std::min(kLotMax, group.size() - at));
+    for (const auto& pending : lot) {
+      outcomes.push_back(executor_.apply(next_index(), pending.operation).outcome);
+    }
+    executor_.seal();
+    for (std::size_t i = 0; i < lot.size(); ++i) {
+      if (lot[i].done) lot[i].done(std::move(outcomes[i]));
+    }
+    outcomes.clear();
+  }
+  observe(group, begun);
 }
 
 void CommitPipeline::observe(const std::vector<PendingOperation>& group, base::Nanos begun) const {
@@ -281,9 +287,11 @@ void CommitPipeline::fail(const base::Status& status) {
 base::Result<core::Outcome> CommitPipeline::execute_now(core::KvOperation operation) {
   operation.stamp = stamps_.now();
   OperationGroup frame(next_index());
-  frame.add(core::encode_operation(operation));
+  frame.add(operation);
   SYNOD_RETURN_IF_ERROR(write_group(frame));
-  return executor_.apply(frame.first(), operation).outcome;
+  core::ExecutionResult result = executor_.apply(frame.first(), operation);
+  executor_.seal();
+  return std::move(result.outcome);
 }
 
 base::Status CommitPipeline::start() {

@@ -98,7 +98,7 @@ class CommitPipeline {
   [[nodiscard]] std::vector<PendingOperation> take_group();
   void commit_durably(std::vector<PendingOperation> group);
   void commit_at_once(std::vector<PendingOperation> group);
-  void apply(PendingOperation& pending, core::LogIndex index);
+  void execute(std::vector<PendingOperation>& group);
   /// A group is executed and answered; its execution began at `begun`.
   void observe(const std::vector<PendingOperation>& group, base::Nanos begun) const;
   [[nodiscard]] base::Status write_group(OperationGroup& group);

@@ -10,10 +10,13 @@ constexpr std::size_t kHeaderBytes = 12;
 
 OperationGroup::OperationGroup(core::LogIndex first) : first_(first), body_(kHeaderBytes, '\0') {}
 
-void OperationGroup::add(base::BytesView operation) {
-  SYNOD_ASSERT(operation.size() <= UINT32_MAX, "admission bounds operations");
-  base::append_le32(body_, static_cast<std::uint32_t>(operation.size()));
-  body_ += operation;
+void OperationGroup::add(const core::KvOperation& operation) {
+  const std::size_t length_at = body_.size();
+  body_.append(4, '\0');
+  core::encode_operation(operation, body_);
+  const std::size_t length = body_.size() - length_at - 4;
+  SYNOD_ASSERT(length <= UINT32_MAX, "admission bounds operations");
+  base::store_le32(&body_[length_at], static_cast<std::uint32_t>(length));
   ++count_;
 }
 

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/function.h"
 #include "base/status.h"
+#include "core/operation.h"
 #include "core/types.h"
 
 // Grammar of a frame body of the standalone log: the operations of one group commit.
@@ -22,7 +23,7 @@ class OperationGroup {
  public:
   /// The first operation added gets `first`; the following consecutive indexes.
   explicit OperationGroup(core::LogIndex first);
-  void add(base::BytesView operation);
+  void add(const core::KvOperation& operation);
   [[nodiscard]] std::uint32_t count() const { return count_; }
   [[nodiscard]] core::LogIndex first() const { return first_; }
   /// The index of the last operation. REQUIRES: count() > 0.

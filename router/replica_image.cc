@@ -73,8 +73,7 @@ Status ImageYard::begin_empty(storage::StorageBackend& backend,
     return {StatusCode::kCorruption, "the state is empty, but the log does not begin with slot 1"};
   }
   storage::WriteBatch batch;
-  batch.puts.push_back(
-      {base::Bytes(1, core::kLabelRow), encode_label({consensus::Slot(), {}, *first_chain})});
+  batch.put({&core::kLabelRow, 1}, encode_label({consensus::Slot(), {}, *first_chain}));
   SYNOD_RETURN_IF_ERROR(backend.write(batch));
   return backend.flush();
 }

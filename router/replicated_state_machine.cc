@@ -148,6 +148,7 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
     SYNOD_RETURN_IF_ERROR(execute(batch.deliveries[batch.next]));
     ++batch.next;
   }
+  image_->database->seal();
   if (options_.observer != nullptr && batch.next > first) {
     options_.observer->on_applied(batch.next - first, seams_.apply.clock().boot_time() - begun);
   }
@@ -160,7 +161,8 @@ Status ReplicatedStateMachine::execute(Batch& batch) {
 }
 
 bool ReplicatedStateMachine::must_wait() const {
-  return image_->persistence->backlog_bytes() > options_.backlog_bytes_max ||
+  const std::uint64_t unsealed = image_->database->write_behind().open_bytes();
+  return image_->persistence->backlog_bytes() + unsealed > options_.backlog_bytes_max ||
          image_->database->must_wait();
 }
 

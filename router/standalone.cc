@@ -130,6 +130,7 @@ base::Status Standalone::replay(const storage::LogFrame& frame) {
         const auto applied = executor.apply_encoded(index, bytes);
         return applied.ok() ? base::Status() : applied.status();
       }));
+  database_->seal();
   database_->housekeep(seams_.commit.clock().boot_time());
   const bool is_behind = persistence_->backlog_bytes() > options_.pipeline.backlog_bytes_max / 2;
   if (!is_behind && !database_->must_wait()) return {};

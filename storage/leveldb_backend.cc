@@ -105,7 +105,7 @@ class LeveldbBackend final : public StorageBackend {
 
   Status write(const WriteBatch& batch) override {
     leveldb::WriteBatch rows;
-    for (const WriteBatch::Put& put : batch.puts) {
+    for (const WriteBatch::Put& put : batch.puts()) {
       if (put.value) {
         rows.Put(to_slice(put.key), to_slice(*put.value));
       } else {
@@ -159,10 +159,10 @@ class LeveldbBackend final : public StorageBackend {
     WriteBatch batch;
     Status failure;
     SYNOD_RETURN_IF_ERROR(scan({}, {}, [&](BytesView key, BytesView value) {
-      batch.puts.push_back({Bytes(key), Bytes(value)});
-      if (batch.bytes() >= kCopyBatchBytes || batch.puts.size() >= kCopyRowsMax) {
+      batch.put(key, value);
+      if (batch.bytes() >= kCopyBatchBytes || batch.puts().size() >= kCopyRowsMax) {
         failure = copy.write(batch);
-        batch.puts.clear();
+        batch = {};
       }
       return failure.ok();
     }));

@@ -26,12 +26,13 @@ class MemoryBackend final : public StorageBackend {
  public:
   Status write(const WriteBatch& batch) override {
     const std::unique_lock lock(mutex_);
-    for (const WriteBatch::Put& put : batch.puts) {
-      history_.changing(put.key, rows_);
-      erase(put.key);
+    for (const WriteBatch::Put& put : batch.puts()) {
+      Bytes key(put.key);
+      history_.changing(key, rows_);
+      erase(key);
       if (!put.value) continue;
       bytes_ += put.key.size() + put.value->size() + kRowOverhead;
-      rows_.emplace(put.key, *put.value);
+      rows_.emplace(std::move(key), *put.value);
     }
     return Status();
   }

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -136,8 +137,9 @@ class RocksdbBackend final : public StorageBackend {
 
   Status write(const WriteBatch& batch) override {
     SYNOD_RETURN_IF_ERROR(resume_if_stopped());
-    rocksdb::WriteBatch rows;
-    for (const WriteBatch::Put& put : batch.puts) {
+    constexpr std::size_t kRowOverhead = 8;  // Kind and two lengths.
+    rocksdb::WriteBatch rows(batch.bytes() + kRowOverhead * batch.puts().size() + 64);
+    for (const WriteBatch::Put& put : batch.puts()) {
       const rocksdb::Status status = put.value ? rows.Put(to_slice(put.key), to_slice(*put.value))
                                                : rows.Delete(to_slice(put.key));
       if (!status.ok()) return from_rocksdb(status);
@@ -281,16 +283,21 @@ rocksdb::Options make_options(const BackendOptions& limits) {
   options.paranoid_checks = true;
   options.avoid_flush_during_shutdown = false;
   options.max_background_jobs = limits.background_jobs;
-  options.write_buffer_size = limits.write_buffer_bytes / 2;
-  options.max_write_buffer_number = 3;
+  // Small memtables, several of them for one file: a row finds its place in what the processor's
+  // caches hold.
+  options.write_buffer_size = limits.write_buffer_bytes / 8;
+  options.min_write_buffer_number_to_merge = 4;
+  options.max_write_buffer_number = 10;
+  // One writer and sorted batches: a row's place in the memtable is next to the one before it.
+  options.allow_concurrent_memtable_write = false;
+  options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   // In proportion to what is flushed: with levels for much larger files, each flush of a small
   // buffer would rewrite a hundred times as much.
   constexpr std::uint64_t kLevelBytesMax = 256U << 20;
   constexpr std::uint64_t kFileBytesMax = 64U << 20;
   options.max_bytes_for_level_base =
-      std::min<std::uint64_t>(8 * options.write_buffer_size, kLevelBytesMax);
-  options.target_file_size_base =
-      std::min<std::uint64_t>(2 * options.write_buffer_size, kFileBytesMax);
+      std::min<std::uint64_t>(4 * limits.write_buffer_bytes, kLevelBytesMax);
+  options.target_file_size_base = std::min<std::uint64_t>(limits.write_buffer_bytes, kFileBytesMax);
   options.max_bgerror_resume_count = 0;  // Retries are ours: one place decides (resume_if_stopped).
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.max_log_file_size = std::size_t{4} << 20;

@@ -45,12 +45,12 @@ class SimBackend final : public StorageBackend {
   }
 
   Status write(const WriteBatch& batch) override {
-    for (const auto& put : batch.puts) {
-      history_.changing(put.key, rows_);
+    for (const auto& put : batch.puts()) {
+      history_.changing(Bytes(put.key), rows_);
       if (put.value) {
-        rows_[put.key] = *put.value;
+        rows_[Bytes(put.key)] = *put.value;
       } else {
-        rows_.erase(put.key);
+        rows_.erase(Bytes(put.key));
       }
     }
     if (++writes_ % flush_every_ != 0) return {};

@@ -3,10 +3,18 @@
 
 namespace synod::storage {
 
-std::uint64_t WriteBatch::bytes() const {
-  std::uint64_t total = 0;
-  for (const Put& put : puts) total += put.key.size() + (put.value ? put.value->size() : 0);
-  return total;
+void WriteBatch::put(base::BytesView key, base::BytesView value) {
+  const auto memory = std::make_shared<base::Bytes>(key);
+  *memory += value;
+  const base::BytesView both(*memory);
+  add_view({both.substr(0, key.size()), both.substr(key.size())});
+  keep(memory);
+}
+
+void WriteBatch::erase(base::BytesView key) {
+  const auto memory = std::make_shared<base::Bytes>(key);
+  add_view({*memory, std::nullopt});
+  keep(memory);
 }
 
 base::Result<std::vector<std::optional<base::Bytes>>> StorageBackend::read_checkpoint(

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -15,14 +16,31 @@ namespace synod::storage {
 
 class FileSystem;
 
-/// Puts and deletes that become visible, and later durable, all or not at all.
-struct WriteBatch {
+/// Puts and deletes that become visible, and later durable, all or not at all. Of several of one
+/// key the last counts. A copy shares the memory of the rows, which nobody changes.
+class WriteBatch {
+ public:
   struct Put {
-    base::Bytes key;
-    std::optional<base::Bytes> value;  ///< nullopt deletes.
+    base::BytesView key;
+    std::optional<base::BytesView> value;  ///< nullopt deletes.
   };
-  std::vector<Put> puts;
-  [[nodiscard]] std::uint64_t bytes() const;
+  // These copy the bytes.
+  void put(base::BytesView key, base::BytesView value);
+  void erase(base::BytesView key);
+  /// A row whose bytes lie in memory that is handed to `keep`.
+  void add_view(const Put& row) {
+    puts_.push_back(row);
+    bytes_ += row.key.size() + (row.value ? row.value->size() : 0);
+  }
+  void keep(std::shared_ptr<const void> memory) { memory_.push_back(std::move(memory)); }
+  void reserve(std::size_t rows) { puts_.reserve(rows); }
+  [[nodiscard]] const std::vector<Put>& puts() const { return puts_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<Put> puts_;
+  std::vector<std::shared_ptr<const void>> memory_;
+  std::uint64_t bytes_ = 0;
 };
 
 /// What a backend held at one moment, between two batches. Holding it keeps that state readable,

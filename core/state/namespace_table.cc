@@ -58,7 +58,7 @@ void NamespaceTable::put_entry(std::string_view name, const Entry& entry, const 
   base::Bytes value = entry_value(entry);
   if (replaced != nullptr) hash_.subtract((*hasher_)->row(key, entry_value(*replaced)));
   hash_.add((*hasher_)->row(key, value));
-  rows_.put_row(std::move(key), std::move(value));
+  rows_.put_row(key, value);
 }
 
 void NamespaceTable::queue_sweep(const Swept& swept) {
@@ -87,7 +87,7 @@ void NamespaceTable::clear(std::string_view name, Version version) {
   base::Bytes row_key = swept_row_key(swept.id);
   base::Bytes row_value = number_row_value(version.value());
   hash_.add((*hasher_)->row(row_key, row_value));
-  rows_.put_row(std::move(row_key), std::move(row_value));
+  rows_.put_row(row_key, row_value);
   queue_sweep(swept);
   Entry& entry = found->second;
   entry.id = next_id_;
@@ -106,7 +106,7 @@ void NamespaceTable::finish_sweep() {
   swept_.erase(swept_.begin());
   base::Bytes row_key = swept_row_key(done.id);
   hash_.subtract((*hasher_)->row(row_key, number_row_value(done.cleared.value())));
-  rows_.erase_row(std::move(row_key));
+  rows_.erase_row(row_key);
 }
 
 std::unique_ptr<const NamespaceView> NamespaceTable::make_view(Version floor) {

@@ -36,7 +36,7 @@ void ReplicatedState::add_mark(Version version, TimeMs clock) {
   base::Bytes key = mark_row_key(version);
   base::Bytes value = number_row_value(clock.value());
   marks_hash_.add(hasher_->row(key, value));
-  rows_.put_row(std::move(key), std::move(value));
+  rows_.put_row(key, value);
 }
 
 void ReplicatedState::advance(Version version, TimeMs clock) {
@@ -57,7 +57,7 @@ void ReplicatedState::raise_conflict_floor(Version floor, std::size_t marks_max)
     const auto [version, clock] = version_clock_.pop_oldest();
     base::Bytes key = mark_row_key(version);
     marks_hash_.subtract(hasher_->row(key, number_row_value(clock.value())));
-    rows_.erase_row(std::move(key));
+    rows_.erase_row(key);
   }
 }
 
@@ -92,8 +92,8 @@ void ReplicatedState::flush_scalars() {
   if (!has_policy_) return;
   base::Bytes row = scalars_row();
   if (row == flushed_scalars_) return;
-  flushed_scalars_ = row;
-  rows_.put_row(base::Bytes(1, kScalarsRow), std::move(row));
+  rows_.put_row({&kScalarsRow, 1}, row);
+  flushed_scalars_ = std::move(row);
 }
 
 StateHash ReplicatedState::hash() const {

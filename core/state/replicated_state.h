@@ -55,7 +55,7 @@ class ReplicatedState {
   /// REQUIRES: accepts_policy(policy).
   void set_policy(const Policy& policy);
 
-  /// Writes the scalars row if anything in it changed; once per applied operation.
+  /// Writes the scalars row if anything in it changed; once per sealed group.
   void flush_scalars();
   /// Hash of all of it but the entries.
   [[nodiscard]] StateHash hash() const;

@@ -5,12 +5,45 @@
 
 namespace synod::core {
 
+namespace {
+
+/// As base/codec.h writes integers, without a string to grow.
+void put_varint(EntryRowHead& head, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) {
+    head.bytes[head.size++] = static_cast<char>((value & 0x7f) | 0x80);
+  }
+  head.bytes[head.size++] = static_cast<char>(value);
+}
+
+void put_signed(EntryRowHead& head, std::int64_t value) {
+  put_varint(head,
+             (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
+}
+
+}  // namespace
+
+EntryRowHead entry_row_key_head(const KeyRef& ref) {
+  EntryRowHead head;
+  head.bytes[0] = kEntryRow;
+  base::store_be32(&head.bytes[1], ref.ns.value());
+  head.bytes[5] = static_cast<char>(ref.space.value());
+  head.size = 6;
+  return head;
+}
+
+EntryRowHead entry_row_value_head(const RecordHeader& header) {
+  EntryRowHead head;
+  put_signed(head, header.version.value());
+  put_signed(head, header.expiry.value());
+  put_varint(head, header.generation);
+  head.bytes[head.size++] = static_cast<char>(header.type);
+  base::store_le64(&head.bytes[head.size], header.digest);
+  head.size += 8;
+  return head;
+}
+
 base::Bytes entry_row_key(const KeyRef& ref) {
-  base::Bytes row;
-  row.reserve(6 + ref.key.size());
-  row += kEntryRow;
-  base::append_be32(row, ref.ns.value());
-  row += static_cast<char>(ref.space.value());
+  base::Bytes row(entry_row_key_head(ref).view());
   row += ref.key;
   return row;
 }
@@ -22,11 +55,7 @@ std::optional<KeyRef> parse_entry_row_key(base::BytesView row_key) {
 }
 
 base::Bytes entry_row_value(const RecordHeader& header, base::BytesView value) {
-  base::Bytes row;
-  row.reserve(40 + value.size());
-  base::Encoder encoder(row);
-  encoder(header.version.value(), header.expiry.value(), header.generation, header.type);
-  base::append_le64(row, header.digest);
+  base::Bytes row(entry_row_value_head(header).view());
   row += value;
   return row;
 }

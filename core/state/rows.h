@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -41,10 +42,18 @@ inline constexpr char kTokenRow = 't';
 class RowSink {
  public:
   virtual ~RowSink() = default;
-  virtual void put_row(base::Bytes key, base::Bytes value) = 0;
-  virtual void erase_row(base::Bytes key) = 0;
+  virtual void put_row(base::BytesView key, base::BytesView value) = 0;
+  virtual void erase_row(base::BytesView key) = 0;
 };
 
+/// What stands before the key or before the value in an entry row.
+struct EntryRowHead {
+  std::array<char, 48> bytes;
+  std::size_t size = 0;
+  [[nodiscard]] base::BytesView view() const { return {bytes.data(), size}; }
+};
+[[nodiscard]] EntryRowHead entry_row_key_head(const KeyRef& ref);
+[[nodiscard]] EntryRowHead entry_row_value_head(const RecordHeader& header);
 [[nodiscard]] base::Bytes entry_row_key(const KeyRef& ref);
 /// The key an entry row holds; nullopt if `row_key` is no entry row. Views into `row_key`.
 [[nodiscard]] std::optional<KeyRef> parse_entry_row_key(base::BytesView row_key);

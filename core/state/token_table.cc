@@ -91,12 +91,12 @@ void TokenTable::put(base::Bytes key, base::Bytes value, const base::Bytes* repl
   if (replaced != nullptr) hash_.subtract((*hasher_)->row(key, *replaced));
   hash_.add((*hasher_)->row(key, value));
   if (SYNOD_PLANT("tokens_not_in_batch")) return;
-  rows_.put_row(std::move(key), std::move(value));
+  rows_.put_row(key, value);
 }
 
 void TokenTable::erase(base::Bytes key, const base::Bytes& value) {
   hash_.subtract((*hasher_)->row(key, value));
-  rows_.erase_row(std::move(key));
+  rows_.erase_row(key);
 }
 
 void TokenTable::remember(const ClientToken& token, const Outcome& outcome, TimeMs clock,

@@ -141,8 +141,8 @@ class ModelDatabase final : public KvDatabase {
  private:
   class NoRows final : public RowSink {
    public:
-    void put_row(base::Bytes /*key*/, base::Bytes /*value*/) override {}
-    void erase_row(base::Bytes /*key*/) override {}
+    void put_row(base::BytesView /*key*/, base::BytesView /*value*/) override {}
+    void erase_row(base::BytesView /*key*/) override {}
   };
 
   static bool inside(const Key& key, NamespaceId ns, Space space, base::BytesView begin,

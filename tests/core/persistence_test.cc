@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,11 @@ class RefusingBackend final : public storage::StorageBackend {
   base::Status write(const storage::WriteBatch& batch) override {
     ++attempts;
     if (refuse_writes != base::StatusCode::kOk) return {refuse_writes, "refused"};
-    for (const auto& put : batch.puts) {
+    for (const auto& put : batch.puts()) {
       if (put.value) {
-        written[put.key] = *put.value;
+        written[base::Bytes(put.key)] = *put.value;
       } else {
-        written.erase(put.key);
+        written.erase(base::Bytes(put.key));
       }
     }
     batches.push_back(batch);
@@ -43,6 +44,11 @@ class RefusingBackend final : public storage::StorageBackend {
                     base::Function<bool(base::BytesView, base::BytesView)>) const override {
     return {base::StatusCode::kUnsupported, "not needed here"};
   }
+  base::Result<std::shared_ptr<const storage::BackendSnapshot>> snapshot() const override {
+    if (refuse_snapshots != base::StatusCode::kOk) return base::Status(refuse_snapshots, "refused");
+    ++snapshots;
+    return std::shared_ptr<const storage::BackendSnapshot>(std::make_shared<Snapshot>(written));
+  }
   base::Status flush() override {
     ++flushes;
     if (refuse_flush != base::StatusCode::kOk) return {refuse_flush, "refused"};
@@ -56,7 +62,9 @@ class RefusingBackend final : public storage::StorageBackend {
 
   base::StatusCode refuse_writes = base::StatusCode::kOk;
   base::StatusCode refuse_flush = base::StatusCode::kOk;
+  base::StatusCode refuse_snapshots = base::StatusCode::kOk;
   bool refuse_reads = false;
+  mutable std::uint64_t snapshots = 0;
   std::uint64_t attempts = 0;
   std::uint64_t flushes = 0;
   mutable std::uint64_t durable_reads = 0;
@@ -65,6 +73,18 @@ class RefusingBackend final : public storage::StorageBackend {
   std::vector<storage::WriteBatch> batches;
 
  private:
+  class Snapshot final : public storage::BackendSnapshot {
+   public:
+    explicit Snapshot(std::map<base::Bytes, base::Bytes, std::less<>> rows)
+        : rows_(std::move(rows)) {}
+    base::Result<std::optional<base::Bytes>> get(base::BytesView key) const override {
+      return look_up(rows_, key);
+    }
+
+   private:
+    const std::map<base::Bytes, base::Bytes, std::less<>> rows_;
+  };
+
   static std::optional<base::Bytes> look_up(
       const std::map<base::Bytes, base::Bytes, std::less<>>& rows, base::BytesView key) {
     const auto found = rows.find(key);
@@ -163,8 +183,8 @@ TEST_F(PersistenceTest, PausesAndRetriesTheRefusedBatchBeforeAnyLaterOne) {
     loop_.run_for(milliseconds(200));
     EXPECT_FALSE(persistence_.is_paused());
     ASSERT_EQ(backend_.batches.size(), 2U);
-    EXPECT_EQ(backend_.batches[0].puts.back().key, "row" + std::to_string(first));
-    EXPECT_EQ(backend_.batches[1].puts.back().key, "row" + std::to_string(first + 1));
+    EXPECT_EQ(backend_.batches[0].puts().back().key, "row" + std::to_string(first));
+    EXPECT_EQ(backend_.batches[1].puts().back().key, "row" + std::to_string(first + 1));
     EXPECT_EQ(persistence_.written_index(), LogIndex(first + 1));
     EXPECT_EQ(persistence_.backlog_bytes(), 0U);
   }
@@ -252,6 +272,103 @@ TEST_F(PersistenceTest, DoesNothingOnceStopped) {
   loop_.run_for(milliseconds(2'000));
   EXPECT_EQ(backend_.attempts, 0U);
   EXPECT_EQ(answer, base::StatusCode::kClosed);
+}
+
+/// Persistence that feeds a store with a memory bound.
+class SnapshotsTest : public PersistenceTest {
+ protected:
+  SnapshotFloor floor_;
+  ColdValues cold_{true, floor_};
+  Persistence feeding_{dispatcher_, rows_, backend_,
+                       PersistenceOptions{milliseconds(200), milliseconds(500), {}, 0}, &cold_};
+
+  void write(std::uint64_t index) {
+    apply(index);
+    feeding_.kick();
+    loop_.run_for(milliseconds(1));
+  }
+};
+
+TEST_F(SnapshotsTest, EachWrittenBatchIsCoveredInTimeAndNotSooner) {
+  loop_.run_for(milliseconds(1'000));
+  write(1);
+  EXPECT_EQ(cold_.covered(), Version(1)) << "the last one was long ago";
+  write(2);
+  write(3);
+  EXPECT_EQ(cold_.covered(), Version(1));
+  EXPECT_EQ(backend_.snapshots, 1U);
+  loop_.run_for(milliseconds(250));
+  EXPECT_EQ(cold_.covered(), Version(3)) << "nobody kicked again";
+  EXPECT_EQ(backend_.snapshots, 2U);
+  loop_.run_for(milliseconds(2'000));
+  EXPECT_EQ(backend_.snapshots, 2U) << "there is nothing new to cover";
+}
+
+TEST_F(SnapshotsTest, AWriterThatWaitsGetsOneSoon) {
+  loop_.run_for(milliseconds(1'000));
+  write(1);
+  write(2);
+  cold_.hurry(true);
+  feeding_.kick();
+  loop_.run_for(milliseconds(55));
+  EXPECT_EQ(cold_.covered(), Version(2));
+  write(3);
+  EXPECT_EQ(cold_.covered(), Version(2));
+  ASSERT_TRUE(feeding_.drain_now(false).ok());
+  EXPECT_EQ(cold_.covered(), Version(3)) << "recovery has no time to wait for";
+}
+
+TEST_F(SnapshotsTest, OldOnesGoAsTheFloorRises) {
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    loop_.run_for(milliseconds(300));
+    write(i);
+  }
+  EXPECT_EQ(cold_.held(), 4U);
+  floor_.raise(Version(3), milliseconds(1));
+  loop_.run_for(milliseconds(300));
+  EXPECT_EQ(cold_.held(), 2U) << "version 3 is still read";
+  floor_.raise(Version(4), milliseconds(2));
+  loop_.run_for(milliseconds(300));
+  EXPECT_EQ(cold_.held(), 1U) << "the newest always stays";
+}
+
+TEST_F(SnapshotsTest, ARefusedBatchIsNotCovered) {
+  loop_.run_for(milliseconds(1'000));
+  write(1);
+  backend_.refuse_writes = base::StatusCode::kNoSpace;
+  write(2);
+  loop_.run_for(milliseconds(1'000));
+  EXPECT_EQ(cold_.covered(), Version(1));
+  backend_.refuse_writes = base::StatusCode::kOk;
+  loop_.run_for(milliseconds(600));
+  EXPECT_EQ(cold_.covered(), Version(2));
+}
+
+TEST_F(SnapshotsTest, AnEngineWithoutSnapshotsEndsIt) {
+  backend_.refuse_snapshots = base::StatusCode::kUnsupported;
+  loop_.run_for(milliseconds(1'000));
+  write(1);
+  EXPECT_FALSE(cold_.is_wanted());
+  EXPECT_EQ(feeding_.written_index(), LogIndex(1));
+}
+
+TEST_F(SnapshotsTest, ASnapshotThatFailsIsTriedAgain) {
+  backend_.refuse_snapshots = base::StatusCode::kIoError;
+  loop_.run_for(milliseconds(1'000));
+  write(1);
+  EXPECT_TRUE(cold_.is_wanted());
+  backend_.refuse_snapshots = base::StatusCode::kOk;
+  loop_.run_for(milliseconds(300));
+  EXPECT_EQ(cold_.covered(), Version(1));
+}
+
+TEST_F(SnapshotsTest, NothingIsTakenOnceStopped) {
+  loop_.run_for(milliseconds(1'000));
+  write(1);
+  write(2);
+  feeding_.stop();
+  loop_.run_for(milliseconds(1'000));
+  EXPECT_EQ(backend_.snapshots, 1U);
 }
 
 TEST_F(PersistenceTest, StopsTheProcessOnCorruption) {

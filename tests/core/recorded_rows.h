@@ -11,10 +11,10 @@ namespace synod::core {
 /// A RowSink that keeps what a backend would hold.
 class RecordedRows final : public RowSink {
  public:
-  void put_row(base::Bytes key, base::Bytes value) override {
-    rows_[std::move(key)] = std::move(value);
+  void put_row(base::BytesView key, base::BytesView value) override {
+    rows_[base::Bytes(key)] = value;
   }
-  void erase_row(base::Bytes key) override { rows_.erase(key); }
+  void erase_row(base::BytesView key) override { rows_.erase(base::Bytes(key)); }
   [[nodiscard]] const std::map<base::Bytes, base::Bytes>& rows() const { return rows_; }
 
  private:

@@ -20,14 +20,13 @@ TEST(StagedWrites, AgreeWithAMapBelowAndBeyondTheIndex) {
       std::string value;
       std::int64_t expiry;
     };
-    std::map<StagedWrites::Key, Expected> expected;
-    std::vector<StagedWrites::Key> order;
+    std::map<KeyRef, Expected> expected;
+    std::vector<KeyRef> order;
     for (std::uint64_t i = random.below(60); i > 0; --i) {
-      const std::string key = "k" + std::to_string(random.below(12));
+      const base::BytesView key = staged.keep("k" + std::to_string(random.below(12)));
       const KeyRef ref{NamespaceId(1 + static_cast<std::uint32_t>(random.below(2))),
                        Space(static_cast<std::uint8_t>(random.below(2))), key};
-      const StagedWrites::Key owned{ref.ns, ref.space, key};
-      const auto known = expected.find(owned);
+      const auto known = expected.find(ref);
       const auto* found = staged.find(ref);
       ASSERT_EQ(found != nullptr, known != expected.end());
       if (found != nullptr) {
@@ -35,16 +34,16 @@ TEST(StagedWrites, AgreeWithAMapBelowAndBeyondTheIndex) {
         ASSERT_EQ(found->value, known->second.value);
         ASSERT_EQ(found->expiry, TimeMs(known->second.expiry));
       } else {
-        order.push_back(owned);
+        order.push_back(ref);
       }
       if (random.chance(0.3)) {
         staged.erase(ref);
-        expected[owned] = {true, "", 0};
+        expected[ref] = {true, "", 0};
       } else {
         const std::string value = std::to_string(random.next());
         const std::int64_t expiry = random.between(0, 3);
-        staged.put(ref, value, TimeMs(expiry));
-        expected[owned] = {false, value, expiry};
+        staged.put(ref, staged.keep(value), TimeMs(expiry));
+        expected[ref] = {false, value, expiry};
       }
     }
     ASSERT_EQ(staged.all().size(), order.size());

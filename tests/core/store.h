@@ -64,9 +64,14 @@ class Store {
   }
 
   void persist() {
+    database_->seal();
     const WriteBehind::Batch batch = database_->write_behind().take();
     if (batch.last == LogIndex(0)) return;
     EXPECT_TRUE(backend_->write(batch.rows).ok());
+    ColdValues& cold = database_->cold_values();
+    if (!cold.is_wanted() || batch.version == cold.covered()) return;
+    cold.add(batch.version, *backend_->snapshot());
+    cold.release();
   }
   /// What a restart does: everything in memory is gone.
   void reopen() {
@@ -76,9 +81,13 @@ class Store {
     ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
     ASSERT_EQ(loaded->value(), index_);
   }
-  void put_row(base::Bytes key, std::optional<base::Bytes> value) {
+  void put_row(const base::Bytes& key, const std::optional<base::Bytes>& value) {
     storage::WriteBatch batch;
-    batch.puts.push_back({std::move(key), std::move(value)});
+    if (value) {
+      batch.put(key, *value);
+    } else {
+      batch.erase(key);
+    }
     EXPECT_TRUE(backend_->write(batch).ok());
   }
   [[nodiscard]] std::vector<std::pair<base::Bytes, base::Bytes>> rows() const {

@@ -34,6 +34,7 @@ TEST_P(Twin, AnswersAlikeWhateverItsLife) {
   EXPECT_GT(twins.crashes(), operations() / 5'000);
   const MemoryStatus& work = twins.memory_work();
   EXPECT_GT(work.values_dropped, operations() / 10);
+  EXPECT_GT(work.values_warmed, operations() / 5'000);
   EXPECT_GT(work.cold_reads, operations() / 50);
   EXPECT_GT(work.apply_fetches, operations() / 500);
 }

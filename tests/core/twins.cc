@@ -37,7 +37,7 @@ DatabaseOptions tight_options() {
 /// A bound of so much above what an empty store takes.
 DatabaseOptions bounded_options(std::uint64_t bytes) {
   DatabaseOptions options;
-  options.memory_bytes_max = TransactionalKvDatabase(options).memory_bytes() + bytes;
+  options.memory_bytes_max = TransactionalKvDatabase(options).memory_status().used_bytes + bytes;
   options.spill_bytes_min = 1;
   return options;
 }
@@ -58,6 +58,7 @@ struct Twins::Twin {
   }
 
   [[nodiscard]] base::Status persist() {
+    database->seal();
     WriteBehind::Batch batch = database->write_behind().take();
     if (batch.last == LogIndex(0)) return {};
     written = batch.version;
@@ -248,7 +249,7 @@ std::optional<std::string> Twins::compare_deeply() {
     storage::WriteBatch rows;
     const base::Status scanned =
         twins_[0]->backend->scan({}, {}, [&](base::BytesView key, base::BytesView value) {
-          rows.puts.push_back({base::Bytes(key), base::Bytes(value)});
+          rows.put(key, value);
           return true;
         });
     if (!scanned.ok() || !copy->write(rows).ok()) return "the checkpoint cannot be copied";

@@ -12,11 +12,17 @@
 namespace synod::router {
 namespace {
 
+core::KvOperation operation_with(const std::string& key) {
+  core::KvOperation operation;
+  operation.steps.emplace_back().key = key;
+  return operation;
+}
+
 base::Bytes sample_body() {
   OperationGroup group(core::LogIndex(7));
-  group.add("first");
-  group.add("");
-  group.add(std::string(300, 'x'));
+  group.add(operation_with("first"));
+  group.add(core::KvOperation());
+  group.add(operation_with(std::string(300, 'x')));
   return base::Bytes(group.body());
 }
 
@@ -29,7 +35,9 @@ TEST(OperationGroup, ReadsBackWhatWasAdded) {
       });
   ASSERT_TRUE(read.ok()) << read.to_string();
   ASSERT_EQ(seen.size(), 3U);
-  EXPECT_EQ(seen[0], std::make_pair(std::uint64_t{7}, std::string("first")));
+  EXPECT_EQ(seen[0],
+            std::make_pair(std::uint64_t{7}, core::encode_operation(operation_with("first"))));
+  EXPECT_EQ(seen[1].second, core::encode_operation(core::KvOperation()));
   EXPECT_EQ(seen[2].first, 9U);
 }
 

@@ -26,9 +26,9 @@ base::Result<std::unique_ptr<StorageBackend>> open(SimFileSystem& files) {
 WriteBatch batch_number(std::uint64_t n) {
   WriteBatch batch;
   for (std::uint64_t row = 0; row < kRowsPerBatch; ++row) {
-    batch.puts.push_back({"row" + std::to_string(row), std::to_string(n) + Bytes(300, 'x')});
+    batch.put("row" + std::to_string(row), std::to_string(n) + Bytes(300, 'x'));
   }
-  batch.puts.push_back({"applied", std::to_string(n)});
+  batch.put("applied", std::to_string(n));
   return batch;
 }
 

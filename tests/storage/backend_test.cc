@@ -18,6 +18,18 @@ using base::Bytes;
 using base::BytesView;
 using base::StatusCode;
 
+WriteBatch batch_of(const std::vector<std::pair<Bytes, std::optional<Bytes>>>& rows) {
+  WriteBatch batch;
+  for (const auto& [key, value] : rows) {
+    if (value) {
+      batch.put(key, *value);
+    } else {
+      batch.erase(key);
+    }
+  }
+  return batch;
+}
+
 enum class Engine { kRocksdb, kRocksdbOverFile, kRocksdbOverSim, kLeveldb, kMemory };
 
 std::string engine_name(const testing::TestParamInfo<Engine>& info) {
@@ -72,7 +84,7 @@ class BackendConformance : public testing::TestWithParam<Engine> {
   }
 
   void put(const Bytes& key, const Bytes& value) {
-    ASSERT_TRUE(backend_->write({{{key, value}}}).ok());
+    ASSERT_TRUE(backend_->write(batch_of({{key, value}})).ok());
   }
   std::map<Bytes, Bytes> rows(StorageBackend& backend, BytesView begin = {}, BytesView end = {}) {
     std::map<Bytes, Bytes> all;
@@ -98,7 +110,8 @@ class BackendConformance : public testing::TestWithParam<Engine> {
 TEST_P(BackendConformance, AppliesPutsAndDeletesOfABatchInOrder) {
   put("a", "1");
   ASSERT_TRUE(
-      backend_->write({{{"a", std::nullopt}, {"b", "2"}, {"c", "3"}, {"c", std::nullopt}}}).ok());
+      backend_->write(batch_of({{"a", std::nullopt}, {"b", "2"}, {"c", "3"}, {"c", std::nullopt}}))
+          .ok());
   EXPECT_EQ(backend_->get("a").value(), std::nullopt);
   EXPECT_EQ(backend_->get("b").value(), "2");
   EXPECT_EQ(backend_->get("c").value(), std::nullopt);
@@ -121,10 +134,10 @@ TEST_P(BackendConformance, ScansLikeAMap) {
       const Bytes key = std::to_string(random.below(700));
       if (random.chance(0.3)) {
         model.erase(key);
-        batch.puts.push_back({key, std::nullopt});
+        batch.erase(key);
       } else {
         model[key] = std::to_string(i);
-        batch.puts.push_back({key, std::to_string(i)});
+        batch.put(key, std::to_string(i));
       }
     }
     ASSERT_TRUE(backend_->write(batch).ok());
@@ -135,6 +148,47 @@ TEST_P(BackendConformance, ScansLikeAMap) {
   int calls = 0;
   ASSERT_TRUE(backend_->scan({}, {}, [&calls](BytesView, BytesView) { return ++calls < 7; }).ok());
   EXPECT_EQ(calls, 7);
+}
+
+TEST_P(BackendConformance, ASnapshotShowsWhatWasThereWhateverIsWrittenLater) {
+  struct Taken {
+    std::shared_ptr<const BackendSnapshot> snapshot;
+    std::map<Bytes, Bytes> rows;
+  };
+  base::Random random(11);
+  std::map<Bytes, Bytes> model;
+  std::vector<Taken> taken;
+  for (int i = 0; i < 60; ++i) {
+    WriteBatch batch;
+    for (int j = 0; j < 8; ++j) {
+      const Bytes key = std::to_string(random.below(40));
+      if (random.chance(0.3)) {
+        model.erase(key);
+        batch.erase(key);
+      } else {
+        model[key] = Bytes(1 + random.below(30), static_cast<char>('a' + i % 26));
+        batch.put(key, model[key]);
+      }
+    }
+    ASSERT_TRUE(backend_->write(batch).ok());
+    if (i % 20 == 19) EXPECT_EQ(backend_->flush().code(), StatusCode::kOk);
+    if (random.chance(0.4)) {
+      auto snapshot = backend_->snapshot();
+      ASSERT_TRUE(snapshot.ok()) << snapshot.status().to_string();
+      taken.push_back({std::move(*snapshot), model});
+    }
+    // They end in any order.
+    if (taken.size() > 5) {
+      taken.erase(taken.begin() + static_cast<std::ptrdiff_t>(random.below(taken.size())));
+    }
+    for (const Taken& one : taken) {
+      const Bytes key = std::to_string(random.below(40));
+      const auto row = one.rows.find(key);
+      EXPECT_EQ(one.snapshot->get(key).value(),
+                row == one.rows.end() ? std::nullopt : std::optional(row->second))
+          << key << " after write " << i;
+    }
+  }
 }
 
 TEST_P(BackendConformance, AnswersDurablyOnlyWhatIsDurable) {
@@ -183,7 +237,7 @@ TEST_P(BackendConformance, CompactKeepsTheRowsThatAreLeft) {
   for (int i = 340; i < 400; ++i) put(std::to_string(i), Bytes(1000, 'v'));
   ASSERT_TRUE(backend_->flush().ok());
   for (int i = 340; i < 399; ++i) {
-    ASSERT_TRUE(backend_->write({{{std::to_string(i), std::nullopt}}}).ok());
+    ASSERT_TRUE(backend_->write(batch_of({{std::to_string(i), std::nullopt}})).ok());
   }
   ASSERT_TRUE(backend_->flush().ok());
   ASSERT_TRUE(backend_->compact().ok());

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values leave memory under a bound, and everything that needs one gets it.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/text.h"
+#include "tests/core/store.h"
+
+namespace synod::core {
+namespace {
+
+constexpr std::uint64_t kRoom = 400'000;
+constexpr int kKeys = 1'000;
+constexpr std::size_t kValueBytes = 1'000;
+
+DatabaseOptions bounded(std::uint64_t room) {
+  DatabaseOptions options;
+  options.memory_bytes_max = TransactionalKvDatabase(options).memory_status().used_bytes + room;
+  return options;
+}
+
+std::string key_of(int number) { return base::concat("key", 10'000 + number); }
+std::string value_of(int number) {
+  return std::string(kValueBytes, static_cast<char>('a' + number % 26)) + std::to_string(number);
+}
+
+class ValueMemory : public testing::Test {
+ protected:
+  ValueMemory() : store_(Policy(), bounded(kRoom)) {}
+
+  void housekeep() { store_.database().housekeep(std::chrono::seconds(++seconds_)); }
+  /// More than there is room for, with everything persisted as it goes.
+  void fill() {
+    for (int i = 0; i < kKeys; ++i) {
+      ASSERT_TRUE(store_.commit({set_step(key_of(i), value_of(i))}).ok());
+      if (i % 20 != 19) continue;
+      store_.persist();
+      housekeep();
+    }
+  }
+  MemoryStatus status() { return store_.database().memory_status(); }
+  PointReadReply read(int number, ReadWait wait, std::optional<Version> at = {}) {
+    PointReadRequest request;
+    request.key = key_of(number);
+    request.at = at;
+    return store_.core().read(request, wait);
+  }
+  int cold_key() {
+    for (int i = 0; i < kKeys; ++i) {
+      if (read(i, ReadWait::kNever).is_cold) return i;
+    }
+    ADD_FAILURE() << "no value left memory";
+    return 0;
+  }
+
+  Store store_;
+  int seconds_ = 0;
+};
+
+TEST_F(ValueMemory, TheBoundHoldsAndEveryValueIsFound) {
+  fill();
+  EXPECT_LE(status().used_bytes, status().limit);
+  EXPECT_GT(status().spilled_values, static_cast<std::uint64_t>(kKeys) / 2);
+  EXPECT_GT(status().resident_values, 100U) << "no more than needed leaves";
+  EXPECT_EQ(status().spilled_values + status().resident_values, static_cast<std::uint64_t>(kKeys));
+  for (int i = 0; i < kKeys; ++i) {
+    const PointReadReply reply = read(i, ReadWait::kForDisk);
+    ASSERT_TRUE(reply.found);
+    ASSERT_EQ(reply.value, value_of(i));
+    EXPECT_GT(reply.version, Version(0));
+    if (i % 50 == 0) housekeep();
+  }
+  EXPECT_GT(status().values_warmed, 0U);
+  EXPECT_LE(status().used_bytes, status().limit);
+  const base::Status verified = store_.database().verify_tables();
+  EXPECT_TRUE(verified.ok()) << verified.to_string();
+  EXPECT_TRUE(store_.database().verify_backend(store_.backend()).ok());
+}
+
+TEST_F(ValueMemory, NothingLeavesThatIsNotHeld) {
+  for (int i = 0; i < kKeys; ++i) {
+    ASSERT_TRUE(store_.commit({set_step(key_of(i), value_of(i))}).ok());
+    housekeep();
+  }
+  EXPECT_EQ(status().spilled_values, 0U);
+  EXPECT_TRUE(store_.database().must_wait());
+  store_.persist();
+  for (int i = 0; i < 10; ++i) housekeep();
+  EXPECT_FALSE(store_.database().must_wait());
+  EXPECT_LE(status().used_bytes, status().limit);
+  EXPECT_GT(status().spilled_values, 0U);
+}
+
+TEST_F(ValueMemory, WhatCannotComeFreeIsNotWaitedFor) {
+  Store store(Policy(), bounded(1'000));
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(store.commit({set_step(key_of(i), "small")}).ok());
+  store.persist();
+  EXPECT_FALSE(store.database().must_wait());
+  EXPECT_GT(store.database().unevictable_bytes(), store.database().memory_status().limit);
+  EXPECT_LE(store.database().unevictable_bytes(), store.database().memory_bytes());
+}
+
+TEST_F(ValueMemory, OldVersionsOfValuesThatLeftAreRead) {
+  fill();
+  const int number = cold_key();
+  const Version before = store_.newest();
+  ASSERT_TRUE(store_.commit({set_step(key_of(number), "new")}).ok());
+  ASSERT_TRUE(store_.commit({step_on(StepKind::kDelete, key_of(number + 1))}).ok());
+  store_.persist();
+  EXPECT_TRUE(read(number, ReadWait::kNever, before).is_cold);
+  EXPECT_EQ(read(number, ReadWait::kForDisk, before).value, value_of(number));
+  EXPECT_EQ(read(number + 1, ReadWait::kForDisk, before).value, value_of(number + 1));
+  EXPECT_EQ(read(number, ReadWait::kForDisk).value, "new");
+  EXPECT_FALSE(read(number + 1, ReadWait::kForDisk).found);
+  for (int i = 0; i < 20; ++i) housekeep();
+  store_.database().cold_values().release();
+  EXPECT_EQ(read(number, ReadWait::kForDisk, before).code, OutcomeCode::kTooOld);
+}
+
+TEST_F(ValueMemory, AScanGoesOnBehindAValueItHadToFetch) {
+  fill();
+  RangeReadRequest request;
+  request.begin = "key";
+  EXPECT_TRUE(store_.core().read_range(request, ReadWait::kNever).is_cold);
+  const RangeReadReply reply = store_.core().read_range(request, ReadWait::kForDisk);
+  ASSERT_EQ(reply.rows.size(), static_cast<std::size_t>(kKeys));
+  for (int i = 0; i < kKeys; ++i) {
+    EXPECT_EQ(reply.rows[static_cast<std::size_t>(i)].second, value_of(i));
+  }
+  request.limit = 7;
+  request.skip = 3;
+  const RangeReadReply part = store_.core().read_range(request, ReadWait::kForDisk);
+  ASSERT_EQ(part.rows.size(), 7U);
+  EXPECT_EQ(part.rows[0].second, value_of(3));
+  EXPECT_TRUE(part.has_more);
+}
+
+TEST_F(ValueMemory, OperationsGetTheValuesTheyNeed) {
+  fill();
+  const int number = cold_key();
+  Step append = step_on(StepKind::kAppend, key_of(number));
+  append.value = "!";
+  KvOperation operation = commit_of({append});
+  EXPECT_TRUE(store_.core().needs_disk(operation));
+  EXPECT_FALSE(store_.core().needs_disk(commit_of({set_step(key_of(number), "x")})));
+  EXPECT_FALSE(store_.core().needs_disk(commit_of({step_on(StepKind::kDelete, key_of(number))})));
+  store_.core().fetch_for(operation);
+  ASSERT_TRUE(store_.run(operation).ok());
+  EXPECT_EQ(status().apply_fetches, 0U) << "the writer takes what was fetched";
+  EXPECT_EQ(read(number, ReadWait::kForDisk).value, value_of(number) + "!");
+
+  const int other = cold_key();
+  Step expire = step_on(StepKind::kExpire, key_of(other));
+  expire.ttl_ms = 50'000;
+  ASSERT_TRUE(store_.commit({expire}).ok());
+  EXPECT_EQ(status().apply_fetches, 1U);
+  EXPECT_EQ(read(other, ReadWait::kForDisk).value, value_of(other));
+  EXPECT_GT(read(other, ReadWait::kForDisk).expiry, TimeMs(0));
+}
+
+TEST_F(ValueMemory, WhatIsReadStaysLonger) {
+  fill();
+  // One value is read all the time while as many others come as there is room for twice.
+  ASSERT_EQ(read(500, ReadWait::kForDisk).value, value_of(500));
+  housekeep();
+  for (int i = 0; i < kKeys; ++i) {
+    ASSERT_TRUE(store_.commit({set_step(base::concat("more", i), value_of(i))}).ok());
+    EXPECT_FALSE(read(500, ReadWait::kNever).is_cold) << i;
+    if (i % 20 != 19) continue;
+    store_.persist();
+    housekeep();
+  }
+}
+
+TEST_F(ValueMemory, AStartStaysBelowTheBound) {
+  fill();
+  const StateHash hash = store_.database().hash();
+  store_.reopen();
+  EXPECT_EQ(store_.database().hash(), hash);
+  EXPECT_LE(status().used_bytes, status().limit);
+  EXPECT_GT(status().spilled_values, static_cast<std::uint64_t>(kKeys) / 2);
+  EXPECT_GT(status().resident_values, 100U);
+  EXPECT_TRUE(store_.database().verify_tables().ok());
+  for (int i = 0; i < kKeys; ++i) ASSERT_EQ(read(i, ReadWait::kForDisk).value, value_of(i));
+}
+
+TEST_F(ValueMemory, WithoutABoundNothingLeaves) {
+  Store store;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(store.commit({set_step(key_of(i), value_of(i))}).ok());
+  store.persist();
+  store.database().housekeep(std::chrono::seconds(1));
+  EXPECT_EQ(store.database().memory_status().spilled_values, 0U);
+  EXPECT_EQ(store.database().cold_values().held(), 0U);
+  EXPECT_EQ(store.database().unevictable_bytes(), store.database().memory_bytes());
+  EXPECT_FALSE(store.database().must_wait());
+}
+
+TEST_F(ValueMemory, ChangedBytesBehindTheTablesEndTheProcess) {
+  fill();
+  const int number = cold_key();
+  // A snapshot that holds other bytes than were written, as a broken disk gives them.
+  RecordHeader header;
+  const std::string key = key_of(number);
+  header.version = store_.database().latest({NamespaceId(1), kUserSpace, key}).version;
+  header.digest = store_.database().state().hasher().digest(value_of(number));
+  store_.put_row(entry_row_key({NamespaceId(1), kUserSpace, key}),
+                 entry_row_value(header, "other"));
+  store_.database().cold_values().add(store_.newest(), *store_.backend().snapshot());
+  EXPECT_EXIT((void)read(number, ReadWait::kForDisk), testing::ExitedWithCode(5), "digest");
+  Step append = step_on(StepKind::kAppend, key);
+  EXPECT_EXIT((void)store_.commit({append}), testing::ExitedWithCode(5), "digest");
+}
+
+}  // namespace
+}  // namespace synod::core
