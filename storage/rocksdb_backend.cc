@@ -293,11 +293,11 @@ rocksdb::Options make_options(const BackendOptions& limits) {
   options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   // In proportion to what is flushed: with levels for much larger files, each flush of a small
   // buffer would rewrite a hundred times as much.
-  const std::uint64_t flush_bytes = limits.write_buffer_bytes / 2;
   constexpr std::uint64_t kLevelBytesMax = 256U << 20;
   constexpr std::uint64_t kFileBytesMax = 64U << 20;
-  options.max_bytes_for_level_base = std::min<std::uint64_t>(8 * flush_bytes, kLevelBytesMax);
-  options.target_file_size_base = std::min<std::uint64_t>(2 * flush_bytes, kFileBytesMax);
+  options.max_bytes_for_level_base =
+      std::min<std::uint64_t>(4 * limits.write_buffer_bytes, kLevelBytesMax);
+  options.target_file_size_base = std::min<std::uint64_t>(limits.write_buffer_bytes, kFileBytesMax);
   options.max_bgerror_resume_count = 0;  // Retries are ours: one place decides (resume_if_stopped).
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.max_log_file_size = std::size_t{4} << 20;

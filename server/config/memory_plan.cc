@@ -50,7 +50,7 @@ MemoryPlan plan_memory(const Config& config) {
   const std::uint64_t tables = rest(share, plan.write_buffer_bytes + plan.block_cache_bytes +
                                                plan.log_memory_bytes_max + process);
   // The tables count what they asked for; the allocator takes some more.
-  plan.table_bytes = tables / 32 * 31;
+  plan.table_bytes = tables / 8 * 7;
   plan.fixed_bytes_max = plan.table_bytes / 16 * 15;
   return plan;
 }
