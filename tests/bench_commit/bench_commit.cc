@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way of a write in one process, in one run on one machine.
+//   bench_commit                      the marks, in a new directory below this one
 //   bench_commit sync DIRECTORY [rounds] [new|update]   groups of 64 x 100 bytes through the router
 //       of a standalone store with durability sync, against a bare loop of pwrite and fdatasync of
 //       the bytes such a group takes on disk; interleaved group for group
@@ -21,6 +22,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <future>
 #include <string>
 #include <vector>
@@ -29,6 +31,7 @@
 #include "core/kv_store_executor.h"
 #include "net/worker.h"
 #include "router/standalone.h"
+#include "tests/support/marks.h"
 
 namespace synod::router {
 namespace {
@@ -57,14 +60,6 @@ double micros_of(clockid_t clock) {
 }
 double thread_cpu() { return micros_of(CLOCK_THREAD_CPUTIME_ID); }
 double process_cpu() { return micros_of(CLOCK_PROCESS_CPUTIME_ID); }
-
-/// One line for people and scripts alike.
-void print_mark(const char* name, const char* aim, std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  std::printf("mark: %s aim %s measured %.3f (%.3f-%.3f)\n", name, aim, values[values.size() / 2],
-              values.front(), values.back());
-  std::fflush(stdout);
-}
 
 void fill(base::Bytes& bytes, base::Random& random) {
   for (std::size_t at = 0; at < bytes.size(); at += 8) {
@@ -300,10 +295,11 @@ void bench_sync(const std::string& directory, std::size_t rounds, bool is_update
     cpu.push_back(busy / kGroupsInARound / kGroup);
   }
   std::printf("%zu bytes on disk for each group\n", block.size());
-  print_mark("sync_group_us", "-", ours);
-  print_mark("bare_group_us", "-", bares);
-  print_mark("sync_cpu_us_per_operation_without_the_sync", "-", cpu);
-  print_mark("sync_group_against_bare", ">=0.8", ratios);
+  tests::print_figure("a group of 64 with its sync, us", ours);
+  tests::print_figure("write and sync of the same bytes, us", bares);
+  tests::print_figure("CPU of an operation beside the sync, us", cpu);
+  tests::print_mark("sync commits of 64 x 100 bytes, group by group, against pwrite + fdatasync",
+                    ">=0.8", ratios);
 }
 
 void bench_stream(const std::string& directory, std::size_t rounds, bool is_update) {
@@ -332,9 +328,9 @@ void bench_stream(const std::string& directory, std::size_t rounds, bool is_upda
     ours.push_back(mine / kGroupsInARound);
     bares.push_back(theirs / kGroupsInARound);
   }
-  print_mark("stream_group_us", "-", ours);
-  print_mark("stream_bare_group_us", "-", bares);
-  print_mark("stream_against_bare", ">=0.8", ratios);
+  tests::print_figure("a group that follows others, us", ours);
+  tests::print_figure("write and sync of the same bytes, us", bares);
+  tests::print_mark("the same, one group after the other without a pause", ">=0.8", ratios);
 }
 
 /// A database alone, with a policy.
@@ -397,9 +393,10 @@ void bench_execute(std::size_t operations, bool is_update) {
     house_us.push_back(housekeeping / count);
     take_us.push_back(taking / count);
   }
-  print_mark(is_update ? "execute_update_us" : "execute_new_us", "-", apply_us);
-  print_mark("housekeep_us", "-", house_us);
-  print_mark("take_rows_us", "-", take_us);
+  tests::print_figure(
+      is_update ? "execute a SET of a known key, us" : "execute a SET of a new key, us", apply_us);
+  tests::print_figure("housekeeping for an operation, us", house_us);
+  tests::print_figure("taking and sorting its rows, us", take_us);
 }
 
 /// Runs `task` on the worker, waits, and says how much CPU its thread used.
@@ -442,17 +439,32 @@ void bench_behind(const std::string& directory, std::size_t operations, std::siz
     written_us.push_back(writing / static_cast<double>(done));
     all_us.push_back((process_cpu() - all_before - own) / static_cast<double>(done));
   }
-  print_mark("persistence_thread_us_per_operation", "<=2", written_us);
-  print_mark("persistence_and_background_us_per_operation", "<=2", all_us);
+  tests::print_figure("the same without flush and compaction", written_us);
   double sum = 0;
   for (const double round : all_us) sum += round;
   // Flushes and compactions come in bursts: only the mean holds all of them.
-  print_mark("persistence_and_background_mean_us", "<=2", {sum / static_cast<double>(kRounds)});
+  tests::print_mark("write-behind and RocksDB, us of CPU for an operation", "<=2",
+                    {sum / static_cast<double>(kRounds)});
   worker.stop();
   worker.join();
 }
 
+/// All of them, in a directory of their own below this one: on a disk, not in memory.
+int bench_marks() {
+  char directory[] = "bench-XXXXXX";
+  if (::mkdtemp(directory) == nullptr) die("mkdtemp", directory);
+  const std::string root = directory;
+  constexpr std::size_t kRowsAtOnce = 2'560;
+  bench_sync(root + "/sync", kRounds, false);
+  bench_stream(root + "/stream", kRounds, false);
+  bench_execute(kPopulation, false);
+  bench_behind(root + "/behind", kPopulation, kRowsAtOnce);
+  std::filesystem::remove_all(directory);
+  return 0;
+}
+
 int run(int argc, char** argv) {
+  if (argc == 1) return bench_marks();
   const std::string mode = argc > 2 ? argv[1] : "";
   const std::string last = argc > 4 ? argv[4] : "new";
   const auto number = [&](int at, std::size_t otherwise) {

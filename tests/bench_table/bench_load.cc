@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a start takes: rows of the storage backend into the tables, whole and phase by phase.
+//   bench_load                        the marks, with five million keys in a new directory
 //   bench_load <directory> [keys]     fills the directory if it is empty, then loads it
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "core/transactional_kv_database.h"
 #include "storage/storage_backend.h"
 #include "tests/bench_table/measure.h"
+#include "tests/support/marks.h"
 
 namespace synod::core {
 namespace {
@@ -52,6 +55,7 @@ void fill(storage::StorageBackend& backend, std::uint64_t keys) {
     require(core.execute(LogIndex(i + 2), commit).outcome.ok()
                 ? base::Status()
                 : base::Status(base::StatusCode::kCorruption, "a commit failed"));
+    database.seal();
     if (i % 16 == 0) require(backend.write(database.write_behind().take().rows));
   }
   require(backend.write(database.write_behind().take().rows));
@@ -86,7 +90,9 @@ void phases(const storage::StorageBackend& backend) {
               scan * each, (digest - scan) * each, static_cast<unsigned long long>(digests & 1));
 }
 
-void load(const storage::StorageBackend& backend) {
+void load(const storage::StorageBackend& backend, bool prints_marks) {
+  std::vector<double> seconds;
+  std::vector<double> rates;
   for (int round = 0; round < 3; ++round) {
     TransactionalKvDatabase database{DatabaseOptions()};
     const double wall_before = bench::now_seconds();
@@ -96,10 +102,15 @@ void load(const storage::StorageBackend& backend) {
     std::printf(
         "  load %.0f keys: %.2f s of processor, %.2f s of wall, %.2f M keys/s, %.1f bytes a key\n",
         keys, taken, wall, keys / taken / 1e6, static_cast<double>(database.memory_bytes()) / keys);
+    seconds.push_back(wall);
+    rates.push_back(keys / taken / 1e6);
   }
+  if (!prints_marks) return;
+  tests::print_mark("start: million keys a second of one processor", ">=1", rates);
+  tests::print_mark("start: seconds for 5 M keys, tables and backend", "<=10", seconds);
 }
 
-int run(const std::string& directory, std::uint64_t keys) {
+int run(const std::string& directory, std::uint64_t keys, bool prints_marks) {
   auto backend = storage::open_rocksdb_backend(directory, {});
   require(backend.status());
   const char applied = kAppliedRow;
@@ -107,7 +118,7 @@ int run(const std::string& directory, std::uint64_t keys) {
   require(known.status());
   if (!known->has_value()) fill(**backend, keys);
   phases(**backend);
-  load(**backend);
+  load(**backend, prints_marks);
   return 0;
 }
 
@@ -115,9 +126,14 @@ int run(const std::string& directory, std::uint64_t keys) {
 }  // namespace synod::core
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "bench_load <directory> [keys]\n");
-    return 2;
+  constexpr std::uint64_t kMarkKeys = 5'000'000;
+  constexpr std::uint64_t kKeys = 1'000'000;
+  if (argc > 1) {
+    return synod::core::run(argv[1], argc > 2 ? std::strtoull(argv[2], nullptr, 10) : kKeys, false);
   }
-  return synod::core::run(argv[1], argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000);
+  char directory[] = "bench-XXXXXX";
+  if (::mkdtemp(directory) == nullptr) return 1;
+  const int code = synod::core::run(directory, kMarkKeys, true);
+  std::filesystem::remove_all(directory);
+  return code;
 }

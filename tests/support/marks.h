@@ -29,9 +29,17 @@ inline void print_mark(const std::string& name, const std::string& aim,
   std::fflush(stdout);
 }
 
-/// Google Benchmark's console, and at the end a line for each mark. Repetition i of ours is
-/// compared with repetition i of the rival; run them interleaved, so that they are neighbours in
-/// time.
+/// A figure without an aim, for what a mark consists of.
+inline void print_figure(const std::string& name, std::vector<double> figures) {
+  std::sort(figures.begin(), figures.end());
+  std::printf("%s: %.2f (%.2f-%.2f)\n", name.c_str(), figures[figures.size() / 2], figures.front(),
+              figures.back());
+}
+
+/// Google Benchmark's console, and at the end a line for each mark. Benchmarks tell their time
+/// themselves (UseManualTime): that of the thread, so that other processes count less. Repetition i
+/// of ours is compared with repetition i of the rival; run them interleaved, so that they are
+/// neighbours in time.
 class MarkReporter final : public benchmark::ConsoleReporter {
  public:
   explicit MarkReporter(std::vector<Mark> marks)
@@ -41,7 +49,7 @@ class MarkReporter final : public benchmark::ConsoleReporter {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration || run.error_occurred) continue;
-      times_[run.run_name.function_name][run.repetition_index] = run.GetAdjustedCPUTime();
+      times_[run.run_name.function_name][run.repetition_index] = run.GetAdjustedRealTime();
     }
   }
 
