@@ -80,7 +80,9 @@ bool TransactionalKvDatabase::is_cold(std::string_view ns, Space space, base::By
   const auto id = namespaces_.load(std::memory_order_acquire)->find(ns, visible_version());
   if (!id) return false;
   const KeyNode* node = points_.find(KeyRef{*id, space, key});
-  return node != nullptr && node->head.load(std::memory_order_acquire)->is_cold;
+  if (node == nullptr) return false;
+  const Record* head = node->head.load(std::memory_order_acquire);
+  return head != nullptr && head->is_cold;  // H3: null in a node that is being removed.
 }
 
 }  // namespace synod::core

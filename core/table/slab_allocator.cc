@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -272,7 +273,9 @@ bool SlabAllocator::is_worth_leaving(const void* memory, std::size_t bytes) cons
 
 void* SlabAllocator::allocate_large(std::size_t bytes) {
   const std::size_t mapped = round_up(bytes + sizeof(Large), kPageBytes);
-  auto* large = new (map_pages(mapped)) Large{this, nullptr, large_, mapped};
+  void* memory = std::malloc(mapped);
+  SYNOD_ASSERT(memory != nullptr, "memory is admitted before the log, never refused after it");
+  auto* large = new (memory) Large{this, nullptr, large_, mapped};
   if (large_ != nullptr) large_->previous = large;
   large_ = large;
   count_in_use(static_cast<std::ptrdiff_t>(mapped));
@@ -285,7 +288,7 @@ void SlabAllocator::release_large(Large* large) {
   if (large->next != nullptr) large->next->previous = large->previous;
   count_in_use(-static_cast<std::ptrdiff_t>(large->bytes));
   count_reserved(-static_cast<std::ptrdiff_t>(large->bytes));
-  unmap(large, large->bytes);
+  std::free(large);
 }
 
 }  // namespace synod::core

@@ -10,7 +10,7 @@ namespace synod::core {
 
 /// Memory for the small objects of the tables: slots of few sizes in chunks of 2 MiB that are
 /// aligned to their size, so that an address tells its chunk, and the chunk its owner. What is
-/// larger than kSlotBytesMax is mapped on its own.
+/// larger than kSlotBytesMax comes from malloc, which knows how few mappings the kernel allows.
 ///
 /// Owned by RecordHeap and by BTree; freeing it frees everything in it.
 ///

@@ -39,8 +39,6 @@ void* map_aligned(std::size_t bytes, void* hint) {
   return begin + before;
 }
 
-void* map_pages(std::size_t bytes) { return map_at(nullptr, bytes); }
-
 void unmap(void* start, std::size_t bytes) {
   SYNOD_ASSERT(munmap(start, bytes) == 0, "the tables unmap only what they mapped");
 }

@@ -7,8 +7,6 @@ namespace synod::core {
 
 /// Zero pages at a multiple of 2 MiB, which `bytes` is a multiple of; near `hint` if that is free.
 [[nodiscard]] void* map_aligned(std::size_t bytes, void* hint = nullptr);
-/// Zero pages wherever there are any.
-[[nodiscard]] void* map_pages(std::size_t bytes);
 void unmap(void* start, std::size_t bytes);
 /// Asks for huge pages: at once where nothing was touched, in the background otherwise. Advice
 /// only: without huge pages all is right and slower.

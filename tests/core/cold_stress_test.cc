@@ -177,5 +177,43 @@ TEST(ColdStress, EveryReadFindsItsValueWhereverItIs) {
   spilling.run();
 }
 
+/// Keys are written, deleted, forgotten and freed while others ask what an operation on them needs.
+TEST(ColdStress, AskingForTheDiskMeetsKeysThatAreBeingRemoved) {
+  Policy policy;
+  policy.conflict_window_ms = 1;
+  DatabaseOptions options;
+  options.snapshot_window = base::Nanos(0);
+  Store store(policy, options);
+  std::vector<KvOperation> increments;
+  std::vector<Step> puts;
+  std::vector<Step> deletes;
+  for (std::uint64_t i = 0; i < 64; ++i) {
+    puts.push_back(set_step(key_of(i), "1"));
+    deletes.push_back(step_on(StepKind::kDelete, key_of(i)));
+    increments.push_back(commit_of({step_on(StepKind::kIncrement, key_of(i))}));
+  }
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> readers;
+  for (std::size_t reader = 0; reader < 2; ++reader) {
+    readers.emplace_back([&, reader] {
+      for (std::size_t at = reader; !is_over.load(); at += 7) {
+        EXPECT_FALSE(store.core().needs_disk(increments[at % increments.size()]));
+      }
+    });
+  }
+  for (std::uint64_t round = 0; round < test_operations(100'000) / 64; ++round) {
+    ASSERT_TRUE(store.commit(puts).ok());
+    ASSERT_TRUE(store.commit(deletes).ok());
+    (void)store.tick(5);
+    (void)store.tick(5);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      store.database().housekeep(std::chrono::seconds(3 * round + i));
+    }
+    store.persist();
+  }
+  is_over.store(true);
+  for (auto& reader : readers) reader.join();
+}
+
 }  // namespace
 }  // namespace synod::core

@@ -114,6 +114,18 @@ TEST_F(SlabAllocatorTest, ReturnsLargeMemoryAtOnce) {
   EXPECT_EQ(slabs_.bytes_reserved(), 0U);
 }
 
+TEST_F(SlabAllocatorTest, TakesMoreLargeObjectsThanTheKernelHasMappings) {
+  // Linux allows 65,530 mappings; each hole between two large objects costs one.
+  constexpr std::size_t kObjects = 140'000;
+  constexpr std::size_t kBytes = SlabAllocator::kSlotBytesMax + 100;
+  std::vector<void*> objects;
+  for (std::size_t i = 0; i < kObjects; ++i) objects.push_back(slabs_.allocate(kBytes));
+  for (std::size_t i = 0; i < kObjects; i += 2) SlabAllocator::release(objects[i], kBytes);
+  EXPECT_GT(slabs_.bytes_in_use(), kObjects / 2 * kBytes);
+  for (std::size_t i = 1; i < kObjects; i += 2) SlabAllocator::release(objects[i], kBytes);
+  EXPECT_EQ(slabs_.bytes_in_use(), 0U);
+}
+
 TEST_F(SlabAllocatorTest, EmptiesSparseChunksWhenWhatIsWorthLeavingLeaves) {
   constexpr std::size_t kBytes = 512;
   std::vector<void*> slots(8 * kChunk / kBytes);
