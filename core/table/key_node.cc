@@ -38,7 +38,7 @@ RecordHeader Record::header() const {
 }
 
 std::size_t Record::bytes_for(const RecordHeader& header, std::size_t value_bytes, bool has_older) {
-  return sizeof(Record) + (has_older ? sizeof(Record*) : 0) +
+  return sizeof(Record) + (has_older ? sizeof(std::atomic<Record*>) : 0) +
          (header.expiry != TimeMs(0) ? sizeof(std::int64_t) : 0) +
          (header.generation != 0 ? sizeof(std::uint32_t) : 0) + value_bytes;
 }
