@@ -136,9 +136,9 @@ void EventLoop::turn() {
     auto* const watch = static_cast<Watch*>(event.data.ptr);
     if (watch != nullptr) serve(*watch, event.events);  // EL2: closed ones are still there
   }
+  end_turn();
   run_tasks();
   fire_timers();
-  end_turn();
 }
 
 int EventLoop::prepare_sleep() {
@@ -176,6 +176,7 @@ void EventLoop::run_tasks() {
   for (Task& task : batch_) {
     task();
     task = nullptr;  // what it owned goes before the next task runs
+    end_turn();      // EL3
   }
   batch_.clear();
 }
@@ -190,18 +191,19 @@ void EventLoop::fire_timers() {
     lock.unlock();
     timer.mapped()();
     timer.mapped() = nullptr;
+    end_turn();  // EL3
     lock.lock();
   }
 }
 
 void EventLoop::end_turn() {
   while (!turn_end_.empty()) {
-    batch_.swap(turn_end_);
-    for (Task& task : batch_) {
+    ending_.swap(turn_end_);
+    for (Task& task : ending_) {
       task();
       task = nullptr;
     }
-    batch_.clear();
+    ending_.clear();
   }
 }
 

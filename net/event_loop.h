@@ -20,13 +20,15 @@ class WatchedFd;
 /// The Dispatcher of the real process: tasks, timers and descriptors on one epoll instance.
 ///
 /// Owned by a Worker (or by whoever calls `run`). One turn serves the descriptors that are ready,
-/// then the tasks posted so far, then the timers that are due, then what was left for the end of
-/// the turn. Only a loop that sleeps is woken, by one write for a burst of posts.
+/// then the tasks posted so far, then the timers that are due. Only a loop that sleeps is woken, by
+/// one write for a burst of posts.
 ///
 /// Invariants
 ///   EL1  A descriptor is registered once, edge-triggered; in a steady exchange of requests and
 ///        replies no further call of epoll_ctl is made for it.
 ///   EL2  What a callback refers to outlives the turn in which its descriptor was closed.
+///   EL3  What was left for the end of a step (the ready descriptors, a task, a timer) is done
+///        before the next step begins: a task that blocks holds up no answer of one before it.
 ///
 /// Threads: as base::Dispatcher; `at_turn_end` on the loop only. `run` by one thread at a time.
 /// Failure: a task that throws ends the process; folders keep their exceptions inside. Without
@@ -44,7 +46,7 @@ class EventLoop final : public base::Dispatcher {
   [[nodiscard]] bool is_current() const override;
   [[nodiscard]] const base::Clock& clock() const override { return clock_; }
 
-  /// Runs the task before the loop sleeps or looks at its descriptors again.
+  /// Runs the task when what runs now has ended (EL3).
   void at_turn_end(Task task) { turn_end_.push_back(std::move(task)); }
 
   /// Runs tasks on the calling thread until `stop`.
@@ -79,6 +81,7 @@ class EventLoop final : public base::Dispatcher {
   int wake_ = -1;
   bool stopping_ = false;       ///< The loop only.
   std::vector<Task> turn_end_;  ///< The loop only.
+  std::vector<Task> ending_;    ///< The loop only.
   std::vector<Task> batch_;     ///< The loop only.
 
   std::mutex mutex_;  ///< Guards everything below.

@@ -47,6 +47,8 @@ void StreamConnection::stop() {
 
 void StreamConnection::wait_readable() {
   if (waiting_readable_ || eof_ || reading_paused()) return;
+  // First what was read already: the end of the stream may come with the next look.
+  if (delivery_scheduled_) return;
   waiting_readable_ = true;
   socket_.wait_readable(
       [self = shared_from_this()] {

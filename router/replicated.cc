@@ -30,6 +30,8 @@ namespace {
 
 constexpr const char* kFirstImage = "db";
 constexpr base::Nanos kComplaintEvery = std::chrono::seconds(1);
+/// That the log is large makes the backend flush each time it is said.
+constexpr base::Nanos kSaidAgainAfter = std::chrono::seconds(1);
 constexpr base::Nanos kForgetEvery = std::chrono::seconds(1);
 constexpr base::Nanos kForgetAfter = std::chrono::seconds(10);
 constexpr const char* kLostMemory =
@@ -305,10 +307,19 @@ void Replicated::watch_log(const consensus::PaxosLog& log) {
   log_bytes_ = bytes;
   router_->set_log_bytes(bytes);
   const std::uint64_t memory_max = options_.log_memory_bytes_max;
-  const bool is_large =
-      bytes > options_.log_bytes_max / 2 || (memory_max != 0 && log_memory_.bytes() > memory_max);
-  if (is_large || was_log_large_) live_.load()->note_log_size(is_large);
-  was_log_large_ = is_large;
+  // Without this a follower whose snapshot takes longer than the log to fill would never catch up.
+  constexpr std::uint64_t kCatchingUp = 4;
+  using consensus::LogSize;
+  LogSize size = LogSize::kNormal;
+  if (memory_max != 0 && log_memory_.bytes() > memory_max) size = LogSize::kLarge;
+  if (memory_max != 0 && log_memory_.bytes() / kCatchingUp > memory_max) size = LogSize::kExcessive;
+  if (bytes > options_.log_bytes_max / 2) size = LogSize::kExcessive;
+  const base::Nanos now = seams_.persistence.clock().boot_time();
+  const bool is_said = size == log_size_ && now - log_size_said_at_ < kSaidAgainAfter;
+  if (is_said || (size == LogSize::kNormal && size == log_size_)) return;
+  live_.load()->note_log_size(size);
+  log_size_ = size;
+  log_size_said_at_ = now;
 }
 
 void Replicated::on_durable(const consensus::Persist& frame) {

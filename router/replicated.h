@@ -220,8 +220,9 @@ class Replicated final : public Store, private consensus::RuntimeObserver {
   consensus::ConfigId members_of_;  ///< As of this configuration
   consensus::Slot members_as_of_;   ///< and this entry.
   base::Nanos next_forget_{0};
-  bool was_log_large_ = false;  ///< Persistence strand.
-  bool is_retired_ = false;     ///< Consensus strand.
+  consensus::LogSize log_size_ = consensus::LogSize::kNormal;  ///< Persistence strand, as the next.
+  base::Nanos log_size_said_at_{0};
+  bool is_retired_ = false;  ///< Consensus strand.
   std::atomic<bool> is_stopped_{false};
   std::atomic<bool> has_failed_{false};
 };

@@ -96,11 +96,11 @@ void ReplicaRuntime::inspect(base::Function<void(const Replica*)> look) {
   inbox_.push(Task([look = std::move(look)](Replica* replica) mutable { look(replica); }));
 }
 
-void ReplicaRuntime::note_log_size(bool is_large) {
-  inbox_.push(Task([this, is_large](Replica* replica) {
+void ReplicaRuntime::note_log_size(LogSize size) {
+  inbox_.push(Task([this, size](Replica* replica) {
     if (replica == nullptr) return;
-    is_log_large_ = is_large;
-    if (is_large) apply_.relieve_log();
+    log_size_ = size;
+    if (size != LogSize::kNormal) apply_.relieve_log();
   }));
 }
 
@@ -298,10 +298,11 @@ void ReplicaRuntime::note_leadership() {
 
 void ReplicaRuntime::trim() {
   Slot slot = std::min(flushed_, snapshot_);
-  if (!is_log_large_) {
+  if (log_size_ == LogSize::kNormal) {
     if (slot.value() <= trimmed_.value() + options_.keep_slots) return;
-    slot = std::min(Slot(slot.value() - options_.keep_slots), replica_.needed_above());
+    slot = Slot(slot.value() - options_.keep_slots);
   }
+  if (log_size_ != LogSize::kExcessive) slot = std::min(slot, replica_.needed_above());
   if (slot <= trimmed_) return;
   trimmed_ = slot;
   replica_.trim(trimmed_);

@@ -44,6 +44,13 @@ class RuntimeObserver {
   virtual void on_complaint(std::string_view line) = 0;
 };
 
+/// What the log takes, and so what of it stays that a snapshot holds as well.
+enum class LogSize : std::uint8_t {
+  kNormal,     ///< The newest slots, for who is a little behind, and what a follower needs.
+  kLarge,      ///< Only what a follower needs that is catching up.
+  kExcessive,  ///< Nothing.
+};
+
 /// Everything a replica touches beyond itself. All of it outlives the runtime.
 struct RuntimeSeams {
   base::Dispatcher& consensus;
@@ -129,9 +136,8 @@ class ReplicaRuntime {
 
   /// A snapshot now; `done` runs on the apply strand.
   void take_snapshot(ApplyWorker::SnapshotDone done) { apply_.take_snapshot(std::move(done)); }
-  /// While the log is large, nothing is kept that a snapshot holds, whoever needs it. Said again
-  /// for as long as it is, and once when it is not.
-  void note_log_size(bool is_large);
+  /// Said again for as long as it is not normal, and once when it is.
+  void note_log_size(LogSize size);
 
  private:
   struct Proposal {
@@ -190,7 +196,7 @@ class ReplicaRuntime {
   Slot flushed_;
   Slot snapshot_;
   Slot trimmed_;
-  bool is_log_large_ = false;
+  LogSize log_size_ = LogSize::kNormal;
   std::optional<Slot> snapshot_wanted_;
 };
 
