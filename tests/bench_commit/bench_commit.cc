@@ -5,7 +5,7 @@
 //       of a standalone store with durability sync, against a bare loop of pwrite and fdatasync of
 //       the bytes such a group takes on disk; interleaved group for group
 //   bench_commit stream DIRECTORY [rounds] [new|update] the same, on the server's threads: groups
-//       follow each other without a pause, twenty of them against twenty bare ones
+//       follow each other without a pause, a hundred of them against a hundred bare ones
 //   bench_commit execute - [operations] [new|update]    CPU of the applying thread for each SET
 //   bench_commit behind DIRECTORY [operations] [rows]   CPU of the persistence thread and of
 //       RocksDB's own threads for each SET, written in batches of so many operations
@@ -303,7 +303,7 @@ void bench_sync(const std::string& directory, std::size_t rounds, bool is_update
 }
 
 void bench_stream(const std::string& directory, std::size_t rounds, bool is_update) {
-  constexpr std::size_t kGroupsInARound = 20;
+  constexpr std::size_t kGroupsInARound = 100;
   SyncBench bench(directory, is_update, /*is_stream=*/true);
   auto first = bench.make_group();
   bench.commit(first);

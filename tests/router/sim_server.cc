@@ -19,8 +19,6 @@ SimServer::SimServer(std::uint64_t seed, Durability durability)
       commit_(loop_.add_dispatcher()),
       persistence_(loop_.add_dispatcher()),
       storage_(loop_.add_dispatcher()),
-      syncs_(loop_.add_dispatcher()),
-      has_syncs_(seed % 2 == 1),
       outcomes_(std::make_shared<std::vector<std::optional<core::Outcome>>>()) {
   for (int i = 0; i < kReaders; ++i) {
     readers_.push_back(&loop_.add_dispatcher());
@@ -48,7 +46,6 @@ base::Status SimServer::open() {
                           return storage::open_sim_backend(files_, directory, 7);
                         },
                         [this](const std::string& /*reason*/) { died_ = true; },
-                        has_syncs_ ? &held_syncs_ : nullptr,
                         {}};
   if (options_.database.memory_bytes_max != 0) {
     for (const auto& reader : pool_) seams.cold_reads.push_back(reader.get());
@@ -61,8 +58,6 @@ void SimServer::stop_process() {
   loop_.drop_tasks(commit_);
   loop_.drop_tasks(persistence_);
   loop_.drop_tasks(storage_);
-  loop_.drop_tasks(syncs_);
-  held_syncs_.drop_tasks();
   for (base::SimDispatcher* reader : readers_) loop_.drop_tasks(*reader);
   for (const auto& reader : pool_) reader->drop_tasks();
   store_.reset();

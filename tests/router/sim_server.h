@@ -8,7 +8,6 @@
 #include "base/sim_loop.h"
 #include "router/standalone.h"
 #include "storage/sim_file.h"
-#include "tests/router/held_dispatcher.h"
 
 namespace synod::router {
 
@@ -42,8 +41,6 @@ class SimServer {
   /// Of the next process.
   [[nodiscard]] StandaloneOptions& options() { return options_; }
   [[nodiscard]] base::SimLoop& loop() { return loop_; }
-  /// Syncs of the log beside the execution do not begin. Odd seeds only.
-  void hold_syncs(bool is_held) { held_syncs_.hold(is_held); }
   /// The threads that read values which left memory stand still.
   void hold_readers(bool is_held) {
     for (const auto& reader : pool_) reader->hold(is_held);
@@ -57,9 +54,6 @@ class SimServer {
   base::SimDispatcher& commit_;
   base::SimDispatcher& persistence_;
   base::SimDispatcher& storage_;
-  base::SimDispatcher& syncs_;
-  HeldDispatcher held_syncs_{syncs_};
-  const bool has_syncs_;  ///< With odd seeds: beside the execution; else where that is.
   std::vector<base::SimDispatcher*> readers_;
   std::vector<std::unique_ptr<HeldDispatcher>> pool_;
   StandaloneOptions options_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <string>
 
 #include "base/text.h"
@@ -58,67 +57,6 @@ TEST(StandaloneSim, AnswersInSyncModeOnlyAfterTheFrameIsDurable) {
     ASSERT_TRUE(server.open().ok());
     ASSERT_EQ(server.get(base::concat("k", i)), "v");
   }
-}
-
-std::size_t answered(const SimServer& server) {
-  const auto& outcomes = server.outcomes();
-  return static_cast<std::size_t>(std::count_if(
-      outcomes.begin(), outcomes.end(), [](const auto& outcome) { return outcome.has_value(); }));
-}
-
-TEST(StandaloneSim, AGroupIsExecutedBesideTheSyncOfTheNextAndNeverBeforeItsOwn) {
-  SimServer server(7);
-  ASSERT_TRUE(server.open().ok());
-  server.hold_syncs(true);
-  for (int i = 0; i < 12; ++i) {
-    (void)server.submit(operation_of({set_step(base::concat("k", i), "v")}));
-  }
-  server.loop().run_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(answered(server), 4U) << "the first group waits for nobody, the second for its sync";
-  EXPECT_EQ(server.get("k3"), "v");
-  EXPECT_EQ(server.get("k4"), std::nullopt) << "CP1";
-  // Callers that would make a group of their own do not get one before it.
-  (void)server.submit(operation_of({set_step("late", "v")}));
-  server.loop().run_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(answered(server), 4U);
-  server.hold_syncs(false);
-  server.settle();
-  EXPECT_EQ(answered(server), 13U);
-  for (std::size_t i = 1; i < 13; ++i) {
-    EXPECT_LT(server.outcomes()[i - 1]->version, server.outcomes()[i]->version) << "CP2";
-  }
-}
-
-TEST(StandaloneSim, WhatWasBeingSyncedAtTheEndIsAnsweredByAClose) {
-  SimServer server(9);
-  ASSERT_TRUE(server.open().ok());
-  server.hold_syncs(true);
-  for (int i = 0; i < 10; ++i) {
-    (void)server.submit(operation_of({set_step(base::concat("k", i), "v")}));
-  }
-  server.loop().run_for(std::chrono::milliseconds(20));
-  ASSERT_TRUE(server.store().close().ok());
-  EXPECT_EQ(answered(server), 10U);
-  server.stop_process();
-  ASSERT_TRUE(server.open().ok());
-  EXPECT_EQ(server.get("k9"), "v");
-}
-
-TEST(StandaloneSim, ADeepVerifyWaitsForNoSyncAndLetsNothingExecute) {
-  SimServer server(11);
-  ASSERT_TRUE(server.open().ok());
-  server.hold_syncs(true);
-  for (int i = 0; i < 8; ++i) {
-    (void)server.submit(operation_of({set_step(base::concat("k", i), "v")}));
-  }
-  server.loop().run_for(std::chrono::milliseconds(20));
-  std::optional<base::Status> verified;
-  server.store().verify(true, [&](const VerifyReport& report) { verified = report.status; });
-  server.hold_syncs(false);
-  server.settle();
-  ASSERT_TRUE(verified.has_value());
-  EXPECT_TRUE(verified->ok()) << verified->to_string();
-  EXPECT_EQ(answered(server), 8U);
 }
 
 TEST(StandaloneSim, VersionsGoOnAfterARestart) {
