@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <span>
-#include <utility>
 
 #include "base/assert.h"
 #include "base/logging.h"
@@ -25,14 +24,13 @@ constexpr base::Nanos kPrepareRetry = std::chrono::seconds(1);
 
 }  // namespace
 
-CommitPipeline::CommitPipeline(base::Dispatcher& dispatcher, base::Dispatcher* syncs,
-                               base::Dispatcher& background, storage::FileSystem& files,
-                               std::string directory, std::unique_ptr<storage::SegmentedLog> log,
+CommitPipeline::CommitPipeline(base::Dispatcher& dispatcher, base::Dispatcher& background,
+                               storage::FileSystem& files, std::string directory,
+                               std::unique_ptr<storage::SegmentedLog> log,
                                core::KvServiceCore& core, core::TransactionalKvDatabase& database,
                                core::Persistence& persistence, const PipelineOptions& options,
                                FatalHandler fatal)
     : dispatcher_(dispatcher),
-      syncs_(syncs),
       background_(background),
       files_(files),
       directory_(std::move(directory)),
@@ -86,8 +84,6 @@ bool CommitPipeline::is_behind() const {
 void CommitPipeline::run() {
   scheduled_ = false;
   if (failed_ || pauses_ > 0) return;
-  if (durable_) finish_durable();
-  if (failed_ || in_flight_) return;  // The end of its sync goes on here.
   if (is_behind()) {
     // The backend is behind, or values cannot leave memory before it has them: wait for it, the
     // queue in front of us turns callers away.
@@ -105,18 +101,14 @@ void CommitPipeline::run() {
       commit_at_once(std::move(group));
     }
     if (failed_) return;
-    after_group();
+    database_.housekeep(dispatcher_.clock().boot_time());
+    persistence_.kick();
+    relieve_log();
   }
-  if (queue_.size() > 0 && !scheduled_ && !in_flight_) {
+  if (queue_.size() > 0 && !scheduled_) {
     scheduled_ = true;
     dispatcher_.post([this] { run(); });
   }
-}
-
-void CommitPipeline::after_group() {
-  database_.housekeep(dispatcher_.clock().boot_time());
-  persistence_.kick();
-  relieve_log();
 }
 
 std::vector<PendingOperation> CommitPipeline::take_group() {
@@ -147,61 +139,14 @@ std::vector<PendingOperation> CommitPipeline::take_group() {
 }
 
 void CommitPipeline::commit_durably(std::vector<PendingOperation> group) {
-  auto frame = append(group, next_index());
-  if (!frame.ok()) {
-    refuse(group, frame.status());
+  OperationGroup frame(next_index());
+  for (const auto& pending : group) frame.add(pending.operation);
+  const base::Status written = write_group(frame);
+  if (!written.ok()) {
+    refuse(group, written);
     return;
   }
-  in_flight_ = std::move(*frame);
-  on_synced(log_->sync());
-}
-
-base::Result<CommitPipeline::Frame> CommitPipeline::append(std::vector<PendingOperation>& group,
-                                                           core::LogIndex first) {
-  OperationGroup body(first);
-  for (const auto& pending : group) body.add(pending.operation);
-  const base::BytesView bytes = body.body();
-  SYNOD_ASSIGN_OR_RETURN(const storage::FrameSeq seq, log_->append(body.summary(), {&bytes, 1}));
-  return Frame{std::move(group), std::move(body), seq};
-}
-
-void CommitPipeline::on_synced(const base::Status& synced) {
-  if (failed_ || !in_flight_) return;
-  if (!synced.ok()) {
-    // F2: whether the frame is on the medium is unknown, whatever the code says.
-    refuse(in_flight_->group, {base::StatusCode::kIoError, synced.message()});
-    return;
-  }
-  durable_ = std::exchange(in_flight_, std::nullopt);
-  note_durable(durable_->seq, durable_->body);
-  if (pauses_ == 0) finish_durable();
-}
-
-/// Executes the durable group, beside the sync of the next one if enough of it waits.
-void CommitPipeline::finish_durable() {
-  Frame durable = *std::exchange(durable_, std::nullopt);
-  std::vector<PendingOperation> next;
-  base::Status appended;
-  const bool is_worth_it =
-      syncs_ != nullptr && !finishing_ && queue_.size() >= durable.group.size() && !is_behind();
-  if (is_worth_it) next = take_group();
-  if (!next.empty()) {
-    auto frame = append(next, durable.body.last().next());
-    appended = frame.status();
-    if (frame.ok()) {
-      in_flight_ = std::move(*frame);
-      syncs_->post([this] {
-        dispatcher_.post([this, synced = log_->sync()] {
-          if (stopped_) return;
-          on_synced(synced);
-          if (!failed_) after_group();
-          wake();
-        });
-      });
-    }
-  }
-  execute(durable.group);                      // CP1
-  if (!appended.ok()) refuse(next, appended);  // CP2
+  execute(group);  // CP1
 }
 
 void CommitPipeline::commit_at_once(std::vector<PendingOperation> group) {
@@ -264,23 +209,19 @@ base::Status CommitPipeline::write_group(OperationGroup& group) {
     // F2: whether the frame is on the medium is unknown, whatever the code says.
     return {base::StatusCode::kIoError, synced.message()};
   }
-  note_durable(*seq, group);
-  return {};
-}
-
-void CommitPipeline::note_durable(storage::FrameSeq seq, const OperationGroup& group) {
   // The newest frame is always marked: once everything is durable, all before it may go.
   if (frame_marks_.empty() || ++frames_since_mark_ >= kMarkEvery) {
-    frame_marks_.emplace_back(seq, group.last());
+    frame_marks_.emplace_back(*seq, group.last());
     frames_since_mark_ = 0;
   } else {
-    frame_marks_.back() = {seq, group.last()};
+    frame_marks_.back() = {*seq, group.last()};
   }
   log_bytes_.store(log_->disk_bytes(), std::memory_order_relaxed);
   if (options_.observer != nullptr) {
     options_.observer->on_durable(
         static_cast<std::size_t>(group.last().value() - group.first().value() + 1));
   }
+  return {};
 }
 
 void CommitPipeline::flush_unsynced() {
@@ -419,8 +360,7 @@ void CommitPipeline::truncate(core::LogIndex durable) {
 base::Status CommitPipeline::finish() {
   finishing_ = true;
   pauses_ = 0;
-  if (in_flight_) on_synced(log_->sync());  // Nobody else waits for it any more.
-  while (!failed_ && (durable_ || queue_.size() > 0)) run();
+  while (!failed_ && queue_.size() > 0) run();
   flush_unsynced();
   stopped_ = true;
   if (failed_ || unsynced_) {

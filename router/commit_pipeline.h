@@ -62,18 +62,12 @@ struct PendingOperation {
 ///   CP2  The order of the log, of execution and of completion is the order of submission.
 ///   CP3  batched, async: no version above the durable ceiling is used.
 ///   CP4  After a failed write or sync of the log nothing is answered: outcomes are unknown.
-///   CP5  sync: while a durable group is executed, at most the one behind it is being synced.
-///
-/// A lone group is synced here, which costs no hand-over. Only if as many operations wait as a
-/// durable group holds is the next one appended first and synced by `syncs` meanwhile: fewer would
-/// make two small groups of callers that wait for each other's out of one.
 ///
 /// Threads: `submit` from any thread, everything else on the commit dispatcher (or before it runs).
 class CommitPipeline {
  public:
-  /// `syncs` null: the commit dispatcher itself waits for every sync.
-  CommitPipeline(base::Dispatcher& dispatcher, base::Dispatcher* syncs,
-                 base::Dispatcher& background, storage::FileSystem& files, std::string directory,
+  CommitPipeline(base::Dispatcher& dispatcher, base::Dispatcher& background,
+                 storage::FileSystem& files, std::string directory,
                  std::unique_ptr<storage::SegmentedLog> log, core::KvServiceCore& core,
                  core::TransactionalKvDatabase& database, core::Persistence& persistence,
                  const PipelineOptions& options, FatalHandler fatal);
@@ -100,27 +94,14 @@ class CommitPipeline {
  private:
   void wake();
   void run();
-  /// A group in the log.
-  struct Frame {
-    std::vector<PendingOperation> group;
-    OperationGroup body;
-    storage::FrameSeq seq;
-  };
-
   [[nodiscard]] bool is_behind() const;
   [[nodiscard]] std::vector<PendingOperation> take_group();
   void commit_durably(std::vector<PendingOperation> group);
-  [[nodiscard]] base::Result<Frame> append(std::vector<PendingOperation>& group,
-                                           core::LogIndex first);
-  void on_synced(const base::Status& synced);
-  void finish_durable();
-  void after_group();
   void commit_at_once(std::vector<PendingOperation> group);
   void execute(std::vector<PendingOperation>& group);
   /// A group is executed and answered; its execution began at `begun`.
   void observe(const std::vector<PendingOperation>& group, base::Nanos begun) const;
   [[nodiscard]] base::Status write_group(OperationGroup& group);
-  void note_durable(storage::FrameSeq seq, const OperationGroup& group);
   void flush_unsynced();
   [[nodiscard]] bool raise_ceiling(std::size_t operations);
   void tick();
@@ -130,7 +111,6 @@ class CommitPipeline {
   [[nodiscard]] core::LogIndex next_index() const;
 
   base::Dispatcher& dispatcher_;
-  base::Dispatcher* const syncs_;
   base::Dispatcher& background_;
   storage::FileSystem& files_;
   const std::string directory_;
@@ -155,8 +135,6 @@ class CommitPipeline {
   bool failed_ = false;
   bool stopped_ = false;
   bool tick_wanted_ = false;
-  std::optional<Frame> in_flight_;  ///< Its sync is under way beside this dispatcher.
-  std::optional<Frame> durable_;    ///< To be executed before anything else.
   bool flush_timer_set_ = false;
   bool flush_requested_ = false;
   std::optional<OperationGroup> unsynced_;

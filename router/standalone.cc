@@ -58,8 +58,8 @@ base::Status Standalone::recover() {
   SYNOD_RETURN_IF_ERROR(open_log(*persisted, last_run));
   FatalHandler fatal = std::move(seams_.fatal);
   pipeline_ = std::make_unique<CommitPipeline>(
-      seams_.commit, seams_.syncs, seams_.persistence, seams_.files, options_.directory,
-      std::move(log_), *core_, *database_, *persistence_, options_.pipeline, std::move(fatal));
+      seams_.commit, seams_.persistence, seams_.files, options_.directory, std::move(log_), *core_,
+      *database_, *persistence_, options_.pipeline, std::move(fatal));
   router_ = std::make_unique<DirectRouter>(
       *pipeline_, *core_, *database_, *persistence_, seams_.commit.clock(), options_.limits,
       AdmissionBounds{options_.pipeline.log_bytes_max, options_.table_bytes_max},

@@ -52,8 +52,6 @@ struct StandaloneSeams {
   std::function<base::Result<std::unique_ptr<storage::StorageBackend>>(const std::string&)>
       open_backend;
   FatalHandler fatal;
-  /// Waits for syncs of the log while operations execute; null: `commit` waits itself.
-  base::Dispatcher* syncs = nullptr;
   /// Read values that left memory. Needed with DatabaseOptions::memory_bytes_max alone; without
   /// them whoever meets such a value waits himself.
   std::vector<base::Dispatcher*> cold_reads = {};

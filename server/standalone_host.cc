@@ -11,7 +11,7 @@
 namespace synod::server {
 namespace {
 
-/// A store that stands alone, on the threads commit, log-sync, persistence, storage and read-N.
+/// A store that stands alone, on the threads commit, persistence, storage and read-N.
 class StandaloneHost final : public StoreHost {
  public:
   explicit StandaloneHost(const Config& config)
@@ -31,7 +31,6 @@ class StandaloneHost final : public StoreHost {
           return open_measured_backend(config_, directory, meter);
         },
         [](const std::string& reason) { base::fail_stop("router", reason); },
-        &syncs_.dispatcher(),
         dispatchers_of(cold_reads_)};
     SYNOD_ASSIGN_OR_RETURN(store_, router::Standalone::open(std::move(seams), std::move(options)));
     return {};
@@ -47,7 +46,7 @@ class StandaloneHost final : public StoreHost {
 
   [[nodiscard]] base::Status start() override {
     SYNOD_RETURN_IF_ERROR(store_->start());
-    for (net::Worker* worker : {&commit_, &syncs_, &persistence_, &storage_}) worker->start();
+    for (net::Worker* worker : {&commit_, &persistence_, &storage_}) worker->start();
     for (const auto& reader : cold_reads_) reader->start();
     return {};
   }
@@ -55,7 +54,7 @@ class StandaloneHost final : public StoreHost {
   [[nodiscard]] base::Status stop() override {
     for (const auto& reader : cold_reads_) reader->stop();
     for (const auto& reader : cold_reads_) reader->join();
-    for (net::Worker* worker : {&syncs_, &commit_, &persistence_}) {
+    for (net::Worker* worker : {&commit_, &persistence_}) {
       worker->stop();
       worker->join();
     }
@@ -69,7 +68,6 @@ class StandaloneHost final : public StoreHost {
   const Config config_;
   // Declared before what runs on them, so that they are destroyed last.
   net::Worker commit_{"commit"};
-  net::Worker syncs_{"log-sync"};
   net::Worker persistence_{"persistence"};
   net::Worker storage_{"storage"};
   const ColdReaders cold_reads_;

@@ -79,10 +79,9 @@ struct LogRecovery {
 ///       every open until the segments around it are deleted. Where nobody knows how many frames
 ///       are lost, 2^32 numbers stay free for them.
 ///
-/// Threads: `append` and `delete_before` on one thread; `prepare_segment` may run on another, and
-/// so may `sync`, if no `append` begins before the one who appends knows that it has ended.
-/// Failure: any write or sync error poisons the log (every later call returns it); the owner
-/// fail-stops.
+/// Threads: `append`, `sync` and `delete_before` on one thread; `prepare_segment` may run on
+/// another. Failure: any write or sync error poisons the log (every later call returns it); the
+/// owner fail-stops.
 class SegmentedLog {
  public:
   virtual ~SegmentedLog() = default;

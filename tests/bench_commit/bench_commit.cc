@@ -4,8 +4,6 @@
 //   bench_commit sync DIRECTORY [rounds] [new|update]   groups of 64 x 100 bytes through the router
 //       of a standalone store with durability sync, against a bare loop of pwrite and fdatasync of
 //       the bytes such a group takes on disk; interleaved group for group
-//   bench_commit stream DIRECTORY [rounds] [new|update] the same, on the server's threads: groups
-//       follow each other without a pause, a hundred of them against a hundred bare ones
 //   bench_commit execute - [operations] [new|update]    CPU of the applying thread for each SET
 //   bench_commit behind DIRECTORY [operations] [rows]   CPU of the persistence thread and of
 //       RocksDB's own threads for each SET, written in batches of so many operations
@@ -16,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -174,34 +171,25 @@ class ByteMeter final : public storage::LogObserver {
 
 class SyncBench {
  public:
-  /// `is_stream`: on threads of its own, which sync beside the execution.
-  SyncBench(const std::string& directory, bool is_update, bool is_stream)
-      : is_stream_(is_stream), sets_(is_update) {
+  SyncBench(const std::string& directory, bool is_update) : sets_(is_update) {
     StandaloneOptions options;
-    options.pipeline.group_operations_max = kGroup;
     options.directory = directory + "/store";
     options.log.observer = &meter_;
     StandaloneSeams seams{*files_,
-                          is_stream ? static_cast<base::Dispatcher&>(thread_.dispatcher())
-                                    : static_cast<base::Dispatcher&>(commit_),
+                          commit_,
                           persistence_.dispatcher(),
                           storage_.dispatcher(),
                           base::Random(7),
                           [](const std::string& path) {
                             return storage::open_rocksdb_backend(path, storage::BackendOptions());
                           },
-                          [](const std::string& reason) { die("log", reason); },
-                          is_stream ? &syncs_.dispatcher() : nullptr};
+                          [](const std::string& reason) { die("log", reason); }};
     auto opened = Standalone::open(std::move(seams), std::move(options));
     check(opened.status(), "open");
     store_ = std::move(*opened);
     check(store_->start(), "start");
     persistence_.start();
     storage_.start();
-    if (is_stream) {
-      thread_.start();
-      syncs_.start();
-    }
     if (is_update) {
       for (std::size_t at = 0; at < kPopulation;) {
         std::vector<core::KvOperation> group;
@@ -211,7 +199,7 @@ class SyncBench {
     }
   }
   ~SyncBench() {
-    for (net::Worker* worker : {&syncs_, &thread_, &persistence_, &storage_}) {
+    for (net::Worker* worker : {&persistence_, &storage_}) {
       worker->stop();
       worker->join();
     }
@@ -226,32 +214,24 @@ class SyncBench {
     return group;
   }
   void commit(std::vector<core::KvOperation>& group) {
-    std::atomic<std::size_t> answered{0};
+    std::size_t answered = 0;
     for (auto& operation : group) {
       store_->router().submit(std::move(operation), {}, [&answered](const core::Outcome& outcome) {
         if (!outcome.ok()) die("commit", outcome.message);
-        answered.fetch_add(1);
-        answered.notify_one();
+        ++answered;
       });
     }
-    if (!is_stream_) commit_.run_posted();
-    for (std::size_t seen = answered.load(); is_stream_ && seen < group.size();) {
-      answered.wait(seen);
-      seen = answered.load();
-    }
+    commit_.run_posted();
     if (answered != group.size()) die("commit", "not everything was answered");
   }
   [[nodiscard]] std::uint64_t group_bytes() const { return meter_.last; }
   [[nodiscard]] double sync_cpu() const { return meter_.sync_cpu(); }
 
  private:
-  const bool is_stream_;
   ByteMeter meter_;
   Sets sets_;
   const std::unique_ptr<storage::FileSystem> files_ = storage::make_posix_file_system();
   PumpedDispatcher commit_;
-  net::Worker thread_{"commit"};
-  net::Worker syncs_{"log-sync"};
   net::Worker persistence_{"persistence"};
   net::Worker storage_{"storage"};
   std::unique_ptr<Standalone> store_;
@@ -263,7 +243,7 @@ double micros_since(Clock::time_point start) {
 
 void bench_sync(const std::string& directory, std::size_t rounds, bool is_update) {
   constexpr std::size_t kGroupsInARound = 100;
-  SyncBench bench(directory, is_update, /*is_stream=*/false);
+  SyncBench bench(directory, is_update);
   auto first = bench.make_group();
   bench.commit(first);
   const base::Bytes block(bench.group_bytes(), 'x');
@@ -300,37 +280,6 @@ void bench_sync(const std::string& directory, std::size_t rounds, bool is_update
   tests::print_figure("CPU of an operation beside the sync, us", cpu);
   tests::print_mark("sync commits of 64 x 100 bytes, group by group, against pwrite + fdatasync",
                     ">=0.8", ratios);
-}
-
-void bench_stream(const std::string& directory, std::size_t rounds, bool is_update) {
-  constexpr std::size_t kGroupsInARound = 100;
-  SyncBench bench(directory, is_update, /*is_stream=*/true);
-  auto first = bench.make_group();
-  bench.commit(first);
-  const base::Bytes block(bench.group_bytes(), 'x');
-  BareFile bare(directory + "/bare", 64 << 20);
-  std::vector<double> ratios;
-  std::vector<double> ours;
-  std::vector<double> bares;
-  for (std::size_t round = 0; round <= rounds; ++round) {
-    std::vector<core::KvOperation> operations;
-    for (std::size_t i = 0; i < kGroupsInARound; ++i) {
-      for (auto& operation : bench.make_group()) operations.push_back(std::move(operation));
-    }
-    auto start = Clock::now();
-    bench.commit(operations);
-    const double mine = micros_since(start);
-    start = Clock::now();
-    for (std::size_t i = 0; i < kGroupsInARound; ++i) bare.write_synced(block);
-    const double theirs = micros_since(start);
-    if (round == 0) continue;  // Warm-up.
-    ratios.push_back(theirs / mine);
-    ours.push_back(mine / kGroupsInARound);
-    bares.push_back(theirs / kGroupsInARound);
-  }
-  tests::print_figure("a group that follows others, us", ours);
-  tests::print_figure("write and sync of the same bytes, us", bares);
-  tests::print_mark("the same, one group after the other without a pause", ">=0.8", ratios);
 }
 
 /// A database alone, with a policy.
@@ -456,7 +405,6 @@ int bench_marks() {
   const std::string root = directory;
   constexpr std::size_t kRowsAtOnce = 2'560;
   bench_sync(root + "/sync", kRounds, false);
-  bench_stream(root + "/stream", kRounds, false);
   bench_execute(kPopulation, false);
   bench_behind(root + "/behind", kPopulation, kRowsAtOnce);
   std::filesystem::remove_all(directory);
@@ -472,15 +420,12 @@ int run(int argc, char** argv) {
   };
   if (mode == "sync") {
     bench_sync(argv[2], number(3, kRounds), last == "update");
-  } else if (mode == "stream") {
-    bench_stream(argv[2], number(3, kRounds), last == "update");
   } else if (mode == "execute") {
     bench_execute(number(3, kPopulation), last == "update");
   } else if (mode == "behind") {
     bench_behind(argv[2], number(3, kPopulation), number(4, 2'560));
   } else {
-    std::fputs("bench_commit sync|stream|execute|behind DIRECTORY [number] [new|update|rows]\n",
-               stderr);
+    std::fputs("bench_commit sync|execute|behind DIRECTORY [number] [new|update|rows]\n", stderr);
     return 2;
   }
   return 0;
