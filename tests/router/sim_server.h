@@ -8,6 +8,7 @@
 #include "base/sim_loop.h"
 #include "router/standalone.h"
 #include "storage/sim_file.h"
+#include "tests/router/held_dispatcher.h"
 
 namespace synod::router {
 
