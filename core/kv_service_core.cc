@@ -355,38 +355,28 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWa
   }
 }
 
-namespace {
-
-/// Kinds whose result holds bytes of the value that was there.
-bool needs_old_value(const Step& step) {
-  switch (step.kind) {
-    case StepKind::kIncrement:
-    case StepKind::kAppend:
-    case StepKind::kExpire:
-    case StepKind::kPersist:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
 bool KvServiceCore::needs_disk(const KvOperation& operation) const {
   return std::any_of(operation.steps.begin(), operation.steps.end(), [&](const Step& step) {
-    return needs_old_value(step) && database_.is_cold(step.ns, Space(step.space), step.key);
+    return needs_old_value(step.kind) && database_.is_cold(step.ns, Space(step.space), step.key);
   });
 }
 
 void KvServiceCore::fetch_for(const KvOperation& operation) const {
+  // What is refused for needing more than that, the writer refuses without a look at the disk.
+  std::uint64_t bytes = 0;
   for (const auto& step : operation.steps) {
-    if (!needs_old_value(step) || !database_.is_cold(step.ns, Space(step.space), step.key)) {
+    if (bytes > Policy::kOldValueBytes) return;
+    if (!needs_old_value(step.kind) || !database_.is_cold(step.ns, Space(step.space), step.key)) {
       continue;
     }
     // The database keeps what it read; what it could not read is tried again by the writer.
     const auto read =
         database_.read_waiting(step.ns, Space(step.space), step.key, database_.visible_version());
-    if (!read.ok()) base::log_warning("core", unreadable(read.status()));
+    if (!read.ok()) {
+      base::log_warning("core", unreadable(read.status()));
+    } else {
+      bytes += read->value.size();
+    }
   }
 }
 

@@ -282,7 +282,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   std::deque<std::pair<Version, std::uint64_t>> uncovered_;
   std::uint64_t uncovered_bytes_ = 0;
   std::atomic<std::uint64_t> leaving_bytes_{0};  ///< Dropped since memory was freed last.
-  /// Values that the operation under way had to fetch.
+  /// Values that the operation under way had to fetch: Policy::old_value_bytes_max() at most.
   std::deque<base::Bytes> fetched_;
 
   std::atomic<std::uint64_t> keys_{0};

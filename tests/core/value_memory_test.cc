@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "base/text.h"
 #include "tests/core/store.h"
@@ -157,6 +158,33 @@ TEST_F(ValueMemory, OperationsGetTheValuesTheyNeed) {
   EXPECT_EQ(status().apply_fetches, 1U);
   EXPECT_EQ(read(other, ReadWait::kForDisk).value, value_of(other));
   EXPECT_GT(read(other, ReadWait::kForDisk).expiry, TimeMs(0));
+}
+
+TEST_F(ValueMemory, AnOperationThatNeedsTooManyOldBytesIsRefusedWithoutTheDisk) {
+  constexpr int kValues = 70;
+  std::vector<Step> persists;
+  for (int i = 0; i < kValues; ++i) {
+    ASSERT_TRUE(store_.commit({set_step(key_of(i), std::string(1U << 20U, 'v'), 1'000'000)}).ok());
+    store_.persist();
+    housekeep();
+    persists.push_back(step_on(StepKind::kPersist, key_of(i)));
+  }
+  ASSERT_GT(status().spilled_values, kValues - 3U);
+  EXPECT_EQ(store_.commit(persists).code, OutcomeCode::kLimitExceeded);
+  EXPECT_EQ(status().apply_fetches, 0U);
+  persists.resize(64);
+  EXPECT_TRUE(store_.commit(persists).ok());
+  EXPECT_GT(status().apply_fetches, 60U);
+}
+
+TEST_F(ValueMemory, ManyAppendsToOneStagedValueAreRefused) {
+  Step append = step_on(StepKind::kAppend, "k");
+  append.value = "x";
+  std::vector<Step> steps(70, append);
+  steps.front().value = std::string(1U << 20U, 'v');
+  EXPECT_EQ(store_.commit(steps).code, OutcomeCode::kLimitExceeded);
+  steps.resize(60);
+  EXPECT_TRUE(store_.commit(steps).ok());
 }
 
 TEST_F(ValueMemory, WhatIsReadStaysLonger) {
