@@ -175,8 +175,9 @@ class TransactionalKvDatabase final : public KvDatabase {
     base::Bytes key;
     bool is_inclusive = true;
     bool is_finished = false;
-    ColdTicket ticket;  ///< After kCold: of the row at `key`.
-    int failures = 0;   ///< To fetch that row.
+    ColdTicket ticket;         ///< After kCold: of the row at `key`.
+    int failures = 0;          ///< To fetch that row.
+    std::uint64_t passed = 0;  ///< Present keys before it, skipped ones as well.
   };
   using RowVisitor = base::Function<bool(base::BytesView key, base::BytesView value)>;
   [[nodiscard]] base::Result<ReadKind> scan_from(const ScanBounds& bounds, Version at, bool waits,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "tests/core/model_database.h"
 #include "tests/core/store.h"
 
 namespace synod::core {
@@ -135,6 +136,74 @@ TEST_F(ValueMemory, AScanGoesOnBehindAValueItHadToFetch) {
   ASSERT_EQ(part.rows.size(), 7U);
   EXPECT_EQ(part.rows[0].second, value_of(3));
   EXPECT_TRUE(part.has_more);
+}
+
+TEST_F(ValueMemory, RowsThatNobodyWantsAreNotFetched) {
+  fill();
+  RangeReadRequest request;
+  request.begin = "key";
+  request.skip = static_cast<std::uint64_t>(cold_key());
+  request.limit = 1;
+  const std::uint64_t before = status().cold_reads;
+  const RangeReadReply one = store_.core().read_range(request, ReadWait::kForDisk);
+  ASSERT_EQ(one.rows.size(), 1U);
+  EXPECT_EQ(one.rows[0].second, value_of(cold_key()));
+  EXPECT_TRUE(one.has_more);
+  EXPECT_EQ(status().cold_reads, before + 1);
+  request.skip = kKeys;
+  EXPECT_TRUE(store_.core().read_range(request, ReadWait::kNever).rows.empty());
+  EXPECT_FALSE(store_.core().read_range(request, ReadWait::kNever).is_cold);
+}
+
+/// Whose version is too old whenever the disk was waited for.
+class SlowDatabase final : public ModelDatabase {
+ public:
+  base::Result<ReadKind> scan_waiting(
+      const ScanBounds& /*bounds*/, Version /*at*/,
+      base::Function<bool(base::BytesView, base::BytesView)> row) const override {
+    ++scans;
+    (void)row("k", "v");
+    return ReadKind::kTooOld;
+  }
+  mutable int scans = 0;
+};
+
+TEST_F(ValueMemory, AScanThatIsTooSlowEveryTimeEndsWithAnError) {
+  SlowDatabase slow;
+  const RangeReadReply reply = KvServiceCore(slow).read_range({}, ReadWait::kForDisk);
+  EXPECT_EQ(reply.code, OutcomeCode::kTooOld);
+  EXPECT_TRUE(reply.rows.empty());
+  EXPECT_EQ(slow.scans, 3);
+}
+
+TEST_F(ValueMemory, OverTheBoundNoMoreHistoryGoesThanIsMissing) {
+  // Keys alone exceed the bound, and history is next to nothing.
+  Store full(Policy(), bounded(1'000));
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(full.commit({set_step(key_of(i), "small")}).ok());
+  full.persist();
+  full.database().housekeep(std::chrono::milliseconds(1));
+  const Version at = full.newest();
+  ASSERT_TRUE(full.commit({set_step(key_of(1), "new")}).ok());
+  full.database().housekeep(std::chrono::milliseconds(2));
+  PointReadRequest request;
+  request.key = key_of(1);
+  request.at = at;
+  EXPECT_EQ(full.core().read(request).value, "small");
+
+  // History within its share; a few bytes are missing because rows wait for the backend.
+  Store store(Policy(), bounded(kRoom));
+  const std::uint64_t limit = store.database().memory_status().limit;
+  for (std::uint64_t i = 0; i < limit / 16'000; ++i) {
+    ASSERT_TRUE(store.commit({set_step(key_of(0), value_of(0))}).ok());
+  }
+  const Version before = store.newest();
+  ASSERT_TRUE(store.commit({set_step(key_of(0), "new")}).ok());
+  for (int i = 1; store.database().memory_status().used_bytes <= limit; ++i) {
+    ASSERT_TRUE(store.commit({set_step(key_of(i), value_of(i))}).ok());
+  }
+  store.database().housekeep(std::chrono::milliseconds(1));
+  EXPECT_GT(store.database().snapshot_floor(), Version(0)) << "some of it goes";
+  EXPECT_LT(store.database().snapshot_floor(), before) << "all of it went";
 }
 
 TEST_F(ValueMemory, OperationsGetTheValuesTheyNeed) {
