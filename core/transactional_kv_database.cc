@@ -275,7 +275,7 @@ void TransactionalKvDatabase::finish(LogIndex index) {
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
   if (!is_bounded()) return;
   fetched_.clear();
-  make_room(kNodesPerOperation);
+  (void)make_room(kNodesPerOperation);
 }
 
 void TransactionalKvDatabase::seal() {
@@ -302,12 +302,13 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
   floor_.sample(visible, now);
   const Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
                                   std::min(state_.conflict_floor(), visible));
-  floor_.raise(history_wanted(wanted), now);
+  floor_.raise(history_wanted(wanted), now,
+               is_over_bound() ? SnapshotFloor::kPinMaxUnderPressure : SnapshotFloor::kPinMax);
   cut_chains(kStepsMax);
   remove_dead(kStepsMax);
   if (is_bounded()) {
     take_warm_values();
-    make_room(kNodesPerHousekeeping);
+    (void)make_room(kNodesPerHousekeeping);
   }
   epochs_.collect();
   leaving_bytes_.store(0, std::memory_order_relaxed);

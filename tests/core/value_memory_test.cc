@@ -2,7 +2,9 @@
 // Values leave memory under a bound, and everything that needs one gets it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -254,6 +256,104 @@ TEST_F(ValueMemory, ManyAppendsToOneStagedValueAreRefused) {
   EXPECT_EQ(store_.commit(steps).code, OutcomeCode::kLimitExceeded);
   steps.resize(60);
   EXPECT_TRUE(store_.commit(steps).ok());
+}
+
+TEST_F(ValueMemory, APinHoldsHistoryOnlyShortlyWhileTheBoundIsExceeded) {
+  Store store(Policy(), bounded(1'000));
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(store.commit({set_step(key_of(i), "small")}).ok());
+  store.persist();
+  ScanBounds bounds;
+  bool is_first = true;
+  const auto long_read = [&](base::BytesView, base::BytesView) {
+    if (!std::exchange(is_first, false)) return true;
+    EXPECT_TRUE(store.commit({set_step(key_of(1), "new")}).ok());
+    for (int i = 1; i <= 13; ++i) store.database().housekeep(std::chrono::seconds(i));
+    return true;
+  };
+  EXPECT_EQ(store.database().scan(bounds, store.newest(), long_read), ReadKind::kTooOld);
+}
+
+TEST_F(ValueMemory, TheBoundHoldsBehindManyKeysThatCannotLeave) {
+  constexpr int kSmall = 100'000;
+  const auto fill_small = [](Store& store) {
+    for (int i = 0; i < kSmall / 100; ++i) {
+      std::vector<Step> steps;
+      for (int j = 0; j < 100; ++j) {
+        steps.push_back(set_step(base::concat("a", 1'000'000 + 100 * i + j), "small"));
+      }
+      ASSERT_TRUE(store.commit(steps).ok());
+    }
+    store.persist();
+  };
+  DatabaseOptions options;
+  options.memory_bytes_max = 1U << 30U;
+  {
+    Store measured(Policy(), options);
+    fill_small(measured);
+    options.memory_bytes_max = measured.database().unevictable_bytes() + (2U << 20U);
+  }
+  Store store(Policy(), options);
+  fill_small(store);
+  std::uint64_t peak = 0;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(store.commit({set_step(base::concat("z", i), std::string(65'536, 'v'))}).ok());
+    if (i % 8 != 7) continue;
+    store.persist();
+    store.database().housekeep(std::chrono::milliseconds(i));
+    int rounds = 0;
+    while (store.database().must_wait() && ++rounds < 100) {
+      store.database().housekeep(std::chrono::milliseconds(i));
+    }
+    EXPECT_LT(rounds, 100) << "waits for ever";
+    peak = std::max(peak, store.database().memory_status().used_bytes);
+  }
+  EXPECT_LE(peak, options.memory_bytes_max + options.memory_bytes_max / 32);
+}
+
+TEST_F(ValueMemory, AWriterWaitsNotForValuesThatHistoryKeeps) {
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(store_.commit({set_step(key_of(i), "old")}).ok());
+  for (int i = 0; status().used_bytes <= status().limit; ++i) {
+    ASSERT_TRUE(store_.commit({set_step(key_of(i % 100), std::string(8'000, 'v'))}).ok());
+    store_.persist();
+  }
+  int rounds = 0;
+  while (store_.database().must_wait() && ++rounds < 100) store_.persist();
+  EXPECT_LT(rounds, 100);
+}
+
+TEST_F(ValueMemory, WhatWasFetchedForAnOperationIsUsedThoughThereIsNoRoom) {
+  fill();
+  const int number = cold_key();
+  // Rows that wait for the backend exceed the bound.
+  for (int i = 0; status().used_bytes <= status().limit; ++i) {
+    ASSERT_TRUE(store_.commit({set_step(base::concat("more", i), value_of(i))}).ok());
+  }
+  Step append = step_on(StepKind::kAppend, key_of(number));
+  append.value = "!";
+  const KvOperation operation = commit_of({append});
+  store_.core().fetch_for(operation);
+  ASSERT_TRUE(store_.run(operation).ok());
+  EXPECT_EQ(status().apply_fetches, 0U);
+  EXPECT_EQ(read(number, ReadWait::kForDisk).value, value_of(number) + "!");
+}
+
+TEST(WarmInbox, TakesOneLargeValueAndNothingTwice) {
+  WarmInbox inbox(1'000);
+  const auto offer = [&inbox](std::string key, std::int64_t version, std::size_t bytes) {
+    inbox.offer(
+        {NamespaceId(1), kUserSpace, std::move(key), Version(version), std::string(bytes, 'v')});
+  };
+  offer("large", 1, 5'000);
+  offer("small", 1, 10);
+  EXPECT_FALSE(inbox.take_one({NamespaceId(1), kUserSpace, "small"}, Version(1)).has_value());
+  EXPECT_EQ(inbox.take_one({NamespaceId(1), kUserSpace, "large"}, Version(1))->size(), 5'000U);
+  EXPECT_TRUE(inbox.is_empty());
+  for (int i = 0; i < 5; ++i) offer("k", 2, 10);
+  offer("k", 3, 10);
+  EXPECT_FALSE(inbox.take_one({NamespaceId(1), kUserSpace, "k"}, Version(4)).has_value());
+  EXPECT_EQ(inbox.take(1).size(), 1U);
+  EXPECT_EQ(inbox.take(10).size(), 1U);
+  EXPECT_EQ(inbox.bytes(), 0U);
 }
 
 TEST_F(ValueMemory, WhatIsReadStaysLonger) {
