@@ -58,6 +58,7 @@ base::Result<bool> TransactionalKvDatabase::deliver_cold(const ScanBounds& bound
   }
   position.failures = 0;
   position.is_inclusive = false;
+  ++position.passed;
   // One scan of everything is no reason to push out what others read.
   if (used_bytes() < room_mark() / 2) offer_to_writer(ref, position.ticket, *value);
   return row(position.key, *value);

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint64_t kIndexBytes = 32;
 /// There is no reader yet: what was replaced may go as soon as it is worth a look.
 constexpr std::size_t kRetiredMax = 1'024;
+constexpr std::uint64_t kLeavingBytesMax = 4U << 20U;
 }  // namespace
 
 struct TransactionalKvDatabase::Loading {
@@ -125,7 +126,8 @@ KeyNode* TransactionalKvDatabase::load_node(const KeyRef& ref, const EntryRow& r
   while (loading.hand < loading.nodes.size() && is_full(0)) {
     (void)drop_value(*loading.nodes[loading.hand++], true);
   }
-  if (epochs_.retired_count() >= kRetiredMax) {
+  if (epochs_.retired_count() >= kRetiredMax ||
+      leaving_bytes_.load(std::memory_order_relaxed) >= kLeavingBytesMax) {
     epochs_.collect();
     leaving_bytes_.store(0, std::memory_order_relaxed);
   }
@@ -149,7 +151,7 @@ base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const Sta
   const Version newest = state_.newest_version();
   recent_.reset(newest);
   publish_namespaces();
-  floor_.raise(newest, base::Nanos(0));
+  floor_.raise(newest, base::Nanos(0), SnapshotFloor::kPinMax);
   visible_version_.store(newest.value(), std::memory_order_release);
   epochs_.collect();
   return {};

@@ -59,6 +59,10 @@ bool is_past_end(const ScanBounds& bounds, NamespaceId ns, const KeyRef& ref) {
   return bounds.end_inclusive ? ref.key > *bounds.end : ref.key >= *bounds.end;
 }
 
+bool is_behind_limit(const ScanBounds& bounds, std::uint64_t passed) {
+  return bounds.limit > 0 && passed - bounds.skip >= bounds.limit;
+}
+
 }  // namespace
 
 PointRead TransactionalKvDatabase::read(std::string_view ns, Space space, base::BytesView key,
@@ -130,8 +134,16 @@ ReadKind TransactionalKvDatabase::scan_chunk(const ScanBounds& bounds, Namespace
   order_.scan(KeyRef{ns, bounds.space, position.key}, position.is_inclusive, [&](KeyNode& node) {
     if (is_past_end(bounds, ns, node.ref())) return false;
     const Visible found = record_at(node, at);
-    const ReadKind kind = judge(found.record, at, state_.version_clock());
-    if (kind == ReadKind::kFound && !row(node.key(), found.record->value())) return false;
+    ReadKind kind = judge(found.record, at, state_.version_clock());
+    if (kind == ReadKind::kFound || kind == ReadKind::kCold) {
+      const bool is_skipped = position.passed < bounds.skip;
+      const bool is_bare = !is_skipped && is_behind_limit(bounds, position.passed);
+      if (is_skipped || is_bare) kind = ReadKind::kFound;
+      if (kind == ReadKind::kFound) ++position.passed;
+      if (is_bare && !row(node.key(), {})) return false;
+      const bool has_value = !is_skipped && !is_bare && kind == ReadKind::kFound;
+      if (has_value && !row(node.key(), found.record->value())) return false;
+    }
     if (kind != ReadKind::kFound && kind != ReadKind::kMissing) {
       end = kind;
       if (kind == ReadKind::kCold) position.ticket = ticket_for(ns, found);

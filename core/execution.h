@@ -26,6 +26,7 @@ struct KvServiceCore::Execution {
   std::vector<std::string> cleared;  ///< Canonical names of namespaces this empties.
   std::uint32_t stamps = 0;          ///< Stamped steps so far: the order part of the stamp.
   std::size_t cleared_keys = 0;
+  std::uint64_t appended_to = 0;  ///< Bytes of values that were copied to append to them.
 
   /// The clock of the read version. REQUIRES: it is not below the conflict floor.
   [[nodiscard]] TimeMs read_clock(const ReplicatedState& state) const {

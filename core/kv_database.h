@@ -47,6 +47,8 @@ struct ScanBounds {
   bool begin_inclusive = true;
   std::optional<base::BytesView> end;  ///< nullopt: to the last key of the space.
   bool end_inclusive = false;
+  std::uint64_t skip = 0;   ///< So many present keys are passed by first.
+  std::uint64_t limit = 0;  ///< Keys behind so many come without their value; 0: none.
 };
 
 /// The newest entry of a key as the writer sees it, all of it but the value.
@@ -70,8 +72,9 @@ class KvDatabase {
   [[nodiscard]] virtual Version visible_version() const = 0;
   [[nodiscard]] virtual PointRead read(std::string_view ns, Space space, base::BytesView key,
                                        Version at) const = 0;
-  /// Calls `row` for each key that is present at `at`, in order, until it returns false. Ends in
-  /// kFound, kUnknownNamespace, kCold, or kTooOld: then discard what was delivered.
+  /// Calls `row` for each key behind `skip` that is present at `at`, in order, until it returns
+  /// false. Values that nobody wants are not looked for. Ends in kFound, kUnknownNamespace, kCold,
+  /// or kTooOld: then discard what was delivered.
   [[nodiscard]] virtual ReadKind scan(
       const ScanBounds& bounds, Version at,
       base::Function<bool(base::BytesView key, base::BytesView value)> row) const = 0;

@@ -20,6 +20,9 @@ constexpr TimeMs kStampMax(std::int64_t{1} << 61);
 /// Keys without a namespace times namespaces in one commit: about 0.2 s of the one writer.
 constexpr std::uint64_t kConflictLookupsMax = 1'000'000;
 
+/// Of a range of current data that takes longer to come from the disk than history is kept.
+constexpr int kRestartsMax = 2;
+
 Outcome conflict(ConflictDetail detail, std::string message) {
   Outcome outcome = refused(OutcomeCode::kConflict, std::move(message));
   outcome.detail = detail;
@@ -301,6 +304,8 @@ ScanBounds bounds_of(const RangeReadRequest& request) {
   bounds.begin = request.begin;
   bounds.begin_inclusive = request.begin_inclusive;
   if (request.end) bounds.end = *request.end;
+  bounds.skip = request.skip;
+  bounds.limit = request.limit;
   bounds.end_inclusive = request.end_inclusive;
   return bounds;
 }
@@ -309,13 +314,8 @@ ScanBounds bounds_of(const RangeReadRequest& request) {
 
 base::Result<ReadKind> KvServiceCore::scan_into(const RangeReadRequest& request, ReadWait wait,
                                                 RangeReadReply& reply) const {
-  std::uint64_t skip = request.skip;
   std::uint64_t bytes = 0;
   const auto row = [&](base::BytesView key, base::BytesView value) {
-    if (skip > 0) {
-      --skip;
-      return true;
-    }
     bytes += key.size() + value.size() + request.row_overhead_bytes;
     const bool limited = request.limit > 0 && reply.rows.size() >= request.limit;
     // One row always fits, so that a reader makes progress whatever its size.
@@ -332,11 +332,16 @@ base::Result<ReadKind> KvServiceCore::scan_into(const RangeReadRequest& request,
 }
 
 RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWait wait) const {
-  for (;;) {
+  for (int restarts = 0;; ++restarts) {
     RangeReadReply reply;
     reply.read_at = read_position(request.at);
     const auto end = scan_into(request, wait, reply);
-    if (end.ok() && *end == ReadKind::kTooOld && reply.read_at != request.at) continue;
+    // Current data became old while it was read: read what is current now. What comes from the disk
+    // may be slower than history goes every time.
+    const bool may_restart = wait == ReadWait::kNever || restarts < kRestartsMax;
+    if (end.ok() && *end == ReadKind::kTooOld && reply.read_at != request.at && may_restart) {
+      continue;
+    }
     if (end.ok() && *end == ReadKind::kFound) return reply;
     reply.rows.clear();
     reply.has_more = false;
@@ -345,7 +350,8 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWa
       reply.message = unreadable(end.status());
     } else if (*end == ReadKind::kTooOld) {
       reply.code = OutcomeCode::kTooOld;
-      reply.message = too_old(reply.read_at);
+      reply.message = too_old(reply.read_at) +
+                      (reply.read_at == request.at ? "" : "; read the range in smaller parts");
     } else if (*end == ReadKind::kCold) {
       reply.is_cold = true;
     } else if (*end == ReadKind::kUnknownNamespace && request.namespace_must_exist) {
@@ -355,38 +361,28 @@ RangeReadReply KvServiceCore::read_range(const RangeReadRequest& request, ReadWa
   }
 }
 
-namespace {
-
-/// Kinds whose result holds bytes of the value that was there.
-bool needs_old_value(const Step& step) {
-  switch (step.kind) {
-    case StepKind::kIncrement:
-    case StepKind::kAppend:
-    case StepKind::kExpire:
-    case StepKind::kPersist:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
 bool KvServiceCore::needs_disk(const KvOperation& operation) const {
   return std::any_of(operation.steps.begin(), operation.steps.end(), [&](const Step& step) {
-    return needs_old_value(step) && database_.is_cold(step.ns, Space(step.space), step.key);
+    return needs_old_value(step.kind) && database_.is_cold(step.ns, Space(step.space), step.key);
   });
 }
 
 void KvServiceCore::fetch_for(const KvOperation& operation) const {
+  // What is refused for needing more than that, the writer refuses without a look at the disk.
+  std::uint64_t bytes = 0;
   for (const auto& step : operation.steps) {
-    if (!needs_old_value(step) || !database_.is_cold(step.ns, Space(step.space), step.key)) {
+    if (bytes > Policy::kOldValueBytes) return;
+    if (!needs_old_value(step.kind) || !database_.is_cold(step.ns, Space(step.space), step.key)) {
       continue;
     }
     // The database keeps what it read; what it could not read is tried again by the writer.
     const auto read =
         database_.read_waiting(step.ns, Space(step.space), step.key, database_.visible_version());
-    if (!read.ok()) base::log_warning("core", unreadable(read.status()));
+    if (!read.ok()) {
+      base::log_warning("core", unreadable(read.status()));
+    } else {
+      bytes += read->value.size();
+    }
   }
 }
 

@@ -76,6 +76,7 @@ class KvServiceCore {
   [[nodiscard]] bool entry_changed(const NamespaceTable::Entry& ns, base::BytesView key,
                                    const Execution& execution) const;
   [[nodiscard]] Outcome run_steps(Execution& execution) const;
+  [[nodiscard]] Outcome check_old_values(const Execution& execution) const;
   [[nodiscard]] Outcome run_step(const Step& step, Execution& execution) const;
   [[nodiscard]] Outcome run_set(const Step& step, Execution& execution, NamespaceId ns) const;
   [[nodiscard]] Outcome run_clear_namespace(const std::string& name, Execution& execution,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,12 @@ enum StepFlags : std::uint32_t {
   kKeepExpiry = 1U << 1,         ///< kSet: keep the expiry the key has.
   kStepFlagsAll = (1U << 2) - 1,
 };
+
+/// Kinds whose result holds bytes of the value that was there.
+[[nodiscard]] constexpr bool needs_old_value(StepKind kind) {
+  return kind == StepKind::kIncrement || kind == StepKind::kAppend || kind == StepKind::kExpire ||
+         kind == StepKind::kPersist;
+}
 
 struct Step {
   StepKind kind = StepKind::kSet;
@@ -114,6 +121,14 @@ struct Policy {
        clear_range_keys_max, namespaces_max, value_bytes_max, hash_seed);
   }
   bool operator==(const Policy&) const = default;
+
+  /// So many bytes of old values one operation may need, and again as many appended to by its
+  /// steps; part of what an operation means. Steps of a few bytes name values of megabytes, which
+  /// may all be on disk and are in memory together while it is executed.
+  [[nodiscard]] std::uint64_t old_value_bytes_max() const {
+    return std::max(kOldValueBytes, value_bytes_max);
+  }
+  static constexpr std::uint64_t kOldValueBytes = 64U << 20;
 };
 
 /// The unit of the log: a list of steps with everything their meaning depends on.

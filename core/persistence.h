@@ -47,9 +47,10 @@ struct PersistenceOptions {
 /// caller sees the backlog grow and closes admission. kCorruption is fail-stop.
 class Persistence {
  public:
-  /// `cold`: gets the snapshots it wants; it may be null.
+  /// `cold`: gets the snapshots it wants. Null only if values never leave memory: a writer over
+  /// its bound waits for them.
   Persistence(base::Dispatcher& dispatcher, WriteBehind& rows, storage::StorageBackend& backend,
-              const PersistenceOptions& options, ColdValues* cold = nullptr);
+              const PersistenceOptions& options, ColdValues* cold);
   ~Persistence();
 
   /// There may be something to write: it is written within `linger`.
@@ -71,9 +72,7 @@ class Persistence {
   /// True while the backend refuses writes.
   [[nodiscard]] bool is_paused() const { return paused_.load(std::memory_order_relaxed); }
   /// Bytes waiting, also those of a batch that is being retried.
-  [[nodiscard]] std::uint64_t backlog_bytes() const {
-    return rows_.bytes() + retry_bytes_.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] std::uint64_t backlog_bytes() const { return rows_.held_bytes(); }
 
  private:
   enum class Phase : std::uint8_t { kIdle, kLingering, kDue };
@@ -101,7 +100,6 @@ class Persistence {
   std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> durable_{0};
-  std::atomic<std::uint64_t> retry_bytes_{0};
 
   // Dispatcher only.
   WriteBehind::Batch retry_;

@@ -24,7 +24,7 @@ std::optional<SnapshotFloor::Pin> SnapshotFloor::pin(Version version) {
   return std::nullopt;
 }
 
-void SnapshotFloor::raise(Version wanted, base::Nanos now) {
+void SnapshotFloor::raise(Version wanted, base::Nanos now, base::Nanos pin_max) {
   const std::int64_t floor = floor_.load(std::memory_order_relaxed);
   if (wanted.value() <= floor) return;
   intent_.store(wanted.value(), std::memory_order_seq_cst);
@@ -35,7 +35,7 @@ void SnapshotFloor::raise(Version wanted, base::Nanos now) {
       slot.seen_version = pinned;
       slot.seen_at = now;
     }
-    if (pinned != 0 && now - slot.seen_at < kPinMax) allowed = std::min(allowed, pinned);
+    if (pinned != 0 && now - slot.seen_at < pin_max) allowed = std::min(allowed, pinned);
   }
   if (allowed > floor) floor_.store(allowed, std::memory_order_seq_cst);  // P1
   intent_.store(std::max(allowed, floor), std::memory_order_seq_cst);

@@ -17,7 +17,8 @@ namespace synod::core {
 ///
 /// Invariants
 ///   P1  The floor never decreases and never passes the visible version.
-///   P2  A pin that was granted at v keeps the floor at or below v for at most kPinMax.
+///   P2  A pin that was granted at v keeps the floor at or below v for kPinMax at most, and only
+///       for as long as the writer says while it is short of memory.
 ///   P3  The floor is raised before anything below it is unlinked: a reader that finds `covers`
 ///       true after it read has read a complete version.
 ///
@@ -25,6 +26,8 @@ namespace synod::core {
 class SnapshotFloor {
  public:
   static constexpr base::Nanos kPinMax = std::chrono::seconds(30);
+  /// While the store is over its memory bound: what pins hold cannot leave.
+  static constexpr base::Nanos kPinMaxUnderPressure = std::chrono::seconds(2);
 
   /// Holds the floor at or below one version while a long read runs.
   class Pin {
@@ -51,8 +54,8 @@ class SnapshotFloor {
   }
   [[nodiscard]] Version value() const { return Version(floor_.load(std::memory_order_relaxed)); }
 
-  /// Moves the floor to `wanted`, or as far as the pins allow.
-  void raise(Version wanted, base::Nanos now);
+  /// Moves the floor to `wanted`, or as far as the pins allow that are not older than `pin_max`.
+  void raise(Version wanted, base::Nanos now, base::Nanos pin_max);
   /// Remembers what was visible at `now`, so that age can be turned into a version.
   void sample(Version visible, base::Nanos now);
   /// The newest version that was visible at or before `time`; 0 if none is known. Forgets older.

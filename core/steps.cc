@@ -43,6 +43,12 @@ base::BytesView value_of(KvDatabase& database, const KeyRef& ref, const StagedWr
   return database.latest_value(ref);
 }
 
+Outcome too_many_old_bytes(std::uint64_t bytes_max) {
+  return refused(OutcomeCode::kLimitExceeded,
+                 base::concat("The values that the operation changes or keeps exceed ", bytes_max,
+                              " bytes together; split it"));
+}
+
 Outcome invalid(std::string message) {
   return refused(OutcomeCode::kInvalidOperation, std::move(message));
 }
@@ -87,11 +93,33 @@ bool creates_namespace(StepKind kind) {
 }  // namespace
 
 Outcome KvServiceCore::run_steps(Execution& execution) const {
+  Outcome fits = check_old_values(execution);
+  if (!fits.ok()) return fits;
   execution.results.reserve(execution.operation.steps.size());
   for (const auto& step : execution.operation.steps) {
     execution.results.emplace_back();
     Outcome outcome = run_step(step, execution);
     if (!outcome.ok()) return outcome;
+  }
+  return {};
+}
+
+/// From sizes alone and before any value is asked for: the verdict depends on nothing that is in
+/// memory, and a refused operation costs no disk. One step needs no more than one value.
+Outcome KvServiceCore::check_old_values(const Execution& execution) const {
+  if (execution.operation.steps.size() == 1) return {};
+  const ReplicatedState& state = database_.state();
+  const StagedWrites nothing;
+  std::uint64_t bytes = 0;
+  for (const auto& step : execution.operation.steps) {
+    if (!needs_old_value(step.kind)) continue;
+    const auto ns = execution.find_namespace(state, step.ns);
+    if (!ns) continue;
+    const KeyRef ref{*ns, Space(step.space), step.key};
+    bytes += look_up(database_, ref, nothing, execution.now, execution.version).value_size;
+    if (bytes > state.policy().old_value_bytes_max()) {
+      return too_many_old_bytes(state.policy().old_value_bytes_max());
+    }
   }
   return {};
 }
@@ -240,6 +268,11 @@ Outcome KvServiceCore::run_append(const Step& step, Execution& execution, Namesp
   if (old.value_size + step.value.size() > bytes_max) {
     return refused(OutcomeCode::kLimitExceeded,
                    base::concat("The value would exceed value_bytes_max = ", bytes_max));
+  }
+  // Each append of a commit to one value is a copy of it.
+  execution.appended_to += old.value_size;
+  if (execution.appended_to > database_.state().policy().old_value_bytes_max()) {
+    return too_many_old_bytes(database_.state().policy().old_value_bytes_max());
   }
   base::Bytes value;
   value.reserve(old.value_size + step.value.size());

@@ -23,6 +23,8 @@ constexpr std::size_t kNodesPerOperation = 32;
 constexpr std::size_t kNodesPerHousekeeping = 512;
 /// With a memory bound, history takes at most one part in so many of it.
 constexpr std::uint64_t kHistoryShare = 8;
+/// And so little of it is not worth the readers it would end.
+constexpr std::uint64_t kSmallHistoryShare = 64;
 
 /// So many bytes of fetched values wait for the writer at most.
 constexpr std::uint64_t kWarmBytesMax = 4U << 20U;
@@ -273,7 +275,7 @@ void TransactionalKvDatabase::finish(LogIndex index) {
   visible_version_.store(state_.newest_version().value(), std::memory_order_release);  // DB2
   if (!is_bounded()) return;
   fetched_.clear();
-  make_room(kNodesPerOperation);
+  (void)make_room(kNodesPerOperation);
 }
 
 void TransactionalKvDatabase::seal() {
@@ -300,26 +302,31 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
   floor_.sample(visible, now);
   const Version wanted = std::max(floor_.visible_at(now - options_.snapshot_window),
                                   std::min(state_.conflict_floor(), visible));
-  floor_.raise(history_wanted(wanted), now);
+  floor_.raise(history_wanted(wanted), now,
+               is_over_bound() ? SnapshotFloor::kPinMaxUnderPressure : SnapshotFloor::kPinMax);
   cut_chains(kStepsMax);
   remove_dead(kStepsMax);
   if (is_bounded()) {
     take_warm_values();
-    make_room(kNodesPerHousekeeping);
+    (void)make_room(kNodesPerHousekeeping);
   }
   epochs_.collect();
   leaving_bytes_.store(0, std::memory_order_relaxed);
 }
 
 /// Where the floor should be, given where time wants it: over the budget history is given up to
-/// where half of it is free again, and over the memory bound as fast as one call may.
+/// where half of it is free again, over the memory bound as much as is missing. So little that it
+/// would not help stays: readers at a version go on while keys alone exceed the bound.
 Version TransactionalKvDatabase::history_wanted(Version wanted) const {
   std::uint64_t budget = options_.old_bytes_max;
   if (is_bounded()) budget = std::min(budget, options_.memory_bytes_max / kHistoryShare);
   const std::uint64_t old_bytes = old_bytes_.load(std::memory_order_relaxed);
-  const bool is_over = is_bounded() && used_bytes() > options_.memory_bytes_max;
-  if (old_bytes <= budget && !is_over) return wanted;
-  std::uint64_t excess = is_over ? UINT64_MAX : old_bytes - budget / 2;
+  std::uint64_t excess = old_bytes > budget ? old_bytes - budget / 2 : 0;
+  if (is_bounded() && old_bytes > options_.memory_bytes_max / kSmallHistoryShare) {
+    const std::uint64_t used = used_bytes();
+    excess = std::max(excess, used - std::min(used, options_.memory_bytes_max));
+  }
+  if (excess == 0) return wanted;
   const Version visible = visible_version();
   std::size_t looked_at = 0;
   for (const auto& entry : superseded_) {

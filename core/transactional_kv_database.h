@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/ordered_set.h"
 #include "core/cold_values.h"
 #include "core/database_options.h"
 #include "core/kv_database.h"
+#include "core/memory_hand.h"
 #include "core/memory_status.h"
+#include "core/ranked_nodes.h"
 #include "core/recent_writes.h"
 #include "core/snapshot_floor.h"
 #include "core/state/replicated_state.h"
@@ -107,9 +108,10 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// Moves the snapshot floor with time, cuts chains, drops values, frees memory; bounded work per
   /// call.
   void housekeep(base::Nanos now);
-  /// True while the store is over its bound and comes back below it as persistence catches up:
-  /// seal, kick that, execute nothing, call housekeep and ask again. Drops what it can first. On
-  /// the writer. Ends as soon as the backend takes what is sealed.
+  /// True while the store is over its bound and comes back below it as persistence catches up, or
+  /// as the hand finds what may leave: seal, kick persistence, execute nothing, call housekeep and
+  /// ask again. Drops what it can first. On the writer. Ends as soon as the backend has taken what
+  /// is sealed and the hand was everywhere once.
   [[nodiscard]] bool must_wait();
   /// Where Persistence puts the backend's snapshots.
   [[nodiscard]] ColdValues& cold_values() { return cold_; }
@@ -138,19 +140,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] base::Status verify_backend(const storage::StorageBackend& backend) const;
 
  private:
-  /// Orders nodes by key, so that equal times and versions have one order on every replica.
-  template <class Rank>
-  struct ByRankThenKey {
-    using is_transparent = void;  // NOLINT(readability-identifier-naming): asked for by the set
-    bool operator()(const std::pair<Rank, KeyNode*>& a, const std::pair<Rank, KeyNode*>& b) const {
-      if (a.first != b.first) return a.first < b.first;
-      return a.second->ref() < b.second->ref();
-    }
-    bool operator()(const Rank& a, const std::pair<Rank, KeyNode*>& b) const { return a < b.first; }
-    bool operator()(const std::pair<Rank, KeyNode*>& a, const Rank& b) const { return a.first < b; }
-  };
-  using ExpiryIndex = base::OrderedSet<std::pair<TimeMs, KeyNode*>, ByRankThenKey<TimeMs>>;
-  using TombstoneIndex = base::OrderedSet<std::pair<Version, KeyNode*>, ByRankThenKey<Version>>;
+  using ExpiryIndex = RankedNodes<TimeMs>;
+  using TombstoneIndex = RankedNodes<Version>;
   /// The record `by` took another's place at `at`: once no reader is older than that, the other
   /// goes. It is there still when its turn comes, for only later entries let go of it.
   struct Superseded {
@@ -175,8 +166,9 @@ class TransactionalKvDatabase final : public KvDatabase {
     base::Bytes key;
     bool is_inclusive = true;
     bool is_finished = false;
-    ColdTicket ticket;  ///< After kCold: of the row at `key`.
-    int failures = 0;   ///< To fetch that row.
+    ColdTicket ticket;         ///< After kCold: of the row at `key`.
+    int failures = 0;          ///< To fetch that row.
+    std::uint64_t passed = 0;  ///< Present keys before it, skipped ones as well.
   };
   using RowVisitor = base::Function<bool(base::BytesView key, base::BytesView value)>;
   [[nodiscard]] base::Result<ReadKind> scan_from(const ScanBounds& bounds, Version at, bool waits,
@@ -213,14 +205,21 @@ class TransactionalKvDatabase final : public KvDatabase {
   }
   void count_value(const Record& record);
   void uncount_value(const Record& record);
-  void make_room(std::size_t nodes_max);
+  std::size_t make_room(std::size_t nodes_max);
+  void begin_round();
+  [[nodiscard]] bool expects_room();
+  [[nodiscard]] std::uint64_t covered_bytes();
   [[nodiscard]] bool drop_value(KeyNode& node, bool even_if_read);
   [[nodiscard]] bool is_droppable(const Record& head, bool even_if_read) const;
   void replace_head(KeyNode& node, Record* record);
   void take_warm_values();
+  void take_back(KeyNode& node, base::BytesView value);
   [[nodiscard]] std::uint64_t uncovered_bytes();
   /// memory_bytes() without what is free inside the heap or waits for the end of epochs.
   [[nodiscard]] std::uint64_t used_bytes() const;
+  [[nodiscard]] bool is_over_bound() const {
+    return is_bounded() && used_bytes() > options_.memory_bytes_max;
+  }
   /// Values leave from here on: the bound less what one group of operations may add.
   [[nodiscard]] std::uint64_t room_mark() const {
     return options_.memory_bytes_max - options_.memory_bytes_max / 16;
@@ -269,20 +268,15 @@ class TransactionalKvDatabase final : public KvDatabase {
   Space swept_space_{0};
   base::Bytes swept_key_;
 
-  // Writer only, which values are in memory. The hand goes through the keys in their order, the
-  // same on every run of a simulation.
-  struct Hand {
-    NamespaceId ns{0};
-    Space space{0};
-    base::Bytes key;
-  };
-  Hand hand_;
+  // Writer only, which values are in memory.
+  MemoryHand hand_;
+  MemoryRound round_;
   /// Bytes of values that may leave once the version is covered: at most so many, for some of them
   /// may be gone. Oldest first.
   std::deque<std::pair<Version, std::uint64_t>> uncovered_;
   std::uint64_t uncovered_bytes_ = 0;
   std::atomic<std::uint64_t> leaving_bytes_{0};  ///< Dropped since memory was freed last.
-  /// Values that the operation under way had to fetch.
+  /// Values that the operation under way had to fetch: Policy::old_value_bytes_max() at most.
   std::deque<base::Bytes> fetched_;
 
   std::atomic<std::uint64_t> keys_{0};

@@ -172,6 +172,7 @@ WriteBehind::Batch WriteBehind::take() {
   {
     const std::lock_guard lock(mutex_);
     taken.swap(sealed_);
+    batch.claim = Claim(taken_bytes_, bytes());
     bytes_.store(0, std::memory_order_relaxed);
     batch.last = std::exchange(last_, LogIndex(0));
     batch.version = version_;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/state/rows.h"
@@ -41,14 +42,43 @@ class WriteBehind final : public RowSink {
   /// what was put since the last seal becomes takeable.
   void seal(LogIndex index, Version version);
 
+  /// Counts bytes as long as it lives.
+  class Claim {
+   public:
+    Claim() = default;
+    Claim(std::shared_ptr<std::atomic<std::uint64_t>> sum, std::uint64_t bytes)
+        : sum_(std::move(sum)), bytes_(bytes) {
+      sum_->fetch_add(bytes_, std::memory_order_relaxed);
+    }
+    Claim(Claim&&) noexcept = default;
+    Claim& operator=(Claim&& other) noexcept {
+      std::swap(sum_, other.sum_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+    ~Claim() {
+      if (sum_ != nullptr) sum_->fetch_sub(bytes_, std::memory_order_relaxed);
+    }
+
+   private:
+    std::shared_ptr<std::atomic<std::uint64_t>> sum_;
+    std::uint64_t bytes_ = 0;
+  };
   struct Batch {
     storage::WriteBatch rows;
     LogIndex last{0};    ///< 0: nothing was sealed since the last take.
     Version version{0};  ///< The newest version after `last`.
+    Claim claim;         ///< Of what was sealed: its memory is there as long as the batch.
   };
   [[nodiscard]] Batch take();
   /// Bytes sealed and not yet taken; rows that are written again count until they are coalesced.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  /// With those of batches that were taken and are still there. Any thread.
+  [[nodiscard]] std::uint64_t held_bytes() const {
+    return bytes() + taken_bytes_->load(std::memory_order_relaxed);
+  }
   /// Bytes put since the last seal. On the writer.
   [[nodiscard]] std::uint64_t open_bytes() const { return open_.bytes; }
   /// Drops rows put since the last seal; recovery uses it to discard what loading wrote.
@@ -93,6 +123,9 @@ class WriteBehind final : public RowSink {
   LogIndex last_{0};
   Version version_{0};
   std::atomic<std::uint64_t> bytes_{0};  ///< Changed under the mutex.
+  /// Shared with the claims of batches, which may be let go of later than this.
+  std::shared_ptr<std::atomic<std::uint64_t>> taken_bytes_ =
+      std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 }  // namespace synod::core

@@ -23,6 +23,8 @@ namespace {
 
 constexpr base::Nanos kBacklogRetry = std::chrono::milliseconds(5);
 constexpr base::Nanos kFlushRetry = std::chrono::milliseconds(200);
+/// While nothing is applied: fetched values come back, values leave, old versions go.
+constexpr base::Nanos kHousekeepEvery = std::chrono::milliseconds(250);
 
 /// What may be better later: the log holds the data until then.
 bool is_passing(StatusCode code) {
@@ -44,14 +46,25 @@ ReplicatedStateMachine::ReplicatedStateMachine(StateMachineSeams seams, StateMac
   names_ = names_.fork();
 }
 
-ReplicatedStateMachine::~ReplicatedStateMachine() { yard_->close(); }
+ReplicatedStateMachine::~ReplicatedStateMachine() {
+  seams_.apply.cancel(housekeep_timer_);
+  yard_->close();
+}
 
 Result<std::unique_ptr<ReplicatedStateMachine>> ReplicatedStateMachine::open(
     StateMachineSeams seams, StateMachineOptions options) {
   std::unique_ptr<ReplicatedStateMachine> machine(
       new ReplicatedStateMachine(std::move(seams), std::move(options)));
   SYNOD_RETURN_IF_ERROR(machine->recover());
+  if (machine->options_.database.memory_bytes_max != 0) machine->housekeep_later();
   return machine;
+}
+
+void ReplicatedStateMachine::housekeep_later() {
+  housekeep_timer_ = seams_.apply.run_after(kHousekeepEvery, [this] {
+    image_->database->housekeep(seams_.apply.clock().boot_time());
+    housekeep_later();
+  });
 }
 
 Status ReplicatedStateMachine::recover() {
@@ -89,6 +102,7 @@ void ReplicatedStateMachine::interrupt() {
 }
 
 Status ReplicatedStateMachine::close() {
+  seams_.apply.cancel(housekeep_timer_);
   refuse_waiting(Status(StatusCode::kClosed, "the replica is stopping"));
   yard_->close();
   const Status persisted = image_->persistence->drain_now(true);

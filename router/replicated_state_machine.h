@@ -132,6 +132,7 @@ class ReplicatedStateMachine final : public consensus::StateMachine {
   ReplicatedStateMachine(StateMachineSeams seams, StateMachineOptions options);
   [[nodiscard]] base::Status recover();
 
+  void housekeep_later();
   void run();
   [[nodiscard]] base::Status execute(Batch& batch);
   [[nodiscard]] base::Status execute(const consensus::Delivery& delivery);
@@ -165,6 +166,7 @@ class ReplicatedStateMachine final : public consensus::StateMachine {
   bool is_running_ = false;
   bool is_waiting_ = false;  ///< For the backlog; a timer is set.
   bool has_failed_ = false;
+  base::TimerId housekeep_timer_;  ///< Only if memory is bounded.
 
   // Storage dispatcher.
   SnapshotStaging staging_;

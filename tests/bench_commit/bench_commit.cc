@@ -365,7 +365,8 @@ void bench_behind(const std::string& directory, std::size_t operations, std::siz
   net::Worker worker("persistence");
   Tables tables;
   Sets sets(false);
-  core::Persistence persistence(worker.dispatcher(), tables.database.write_behind(), **backend, {});
+  core::Persistence persistence(worker.dispatcher(), tables.database.write_behind(), **backend, {},
+                                nullptr);
   worker.start();
   std::vector<double> written_us;
   std::vector<double> all_us;

@@ -75,11 +75,11 @@ TEST_F(ColdValuesTest, KeepsWhatAReaderAtTheFloorMayWant) {
   hold(4);
   write(5);
   hold(6);
-  floor_.raise(Version(5), base::Nanos(1));
+  floor_.raise(Version(5), base::Nanos(1), SnapshotFloor::kPinMax);
   cold_.release();
   EXPECT_EQ(cold_.held(), 2U);
   EXPECT_EQ(*fetch(3, Version(5)), "3");
-  floor_.raise(Version(6), base::Nanos(2));
+  floor_.raise(Version(6), base::Nanos(2), SnapshotFloor::kPinMax);
   cold_.release();
   EXPECT_EQ(cold_.held(), 1U);
   EXPECT_EQ(*fetch(3, Version(5)), std::nullopt);
@@ -94,11 +94,11 @@ TEST_F(ColdValuesTest, ASnapshotIsKeptWhileAVersionIsPinned) {
   {
     const auto pin = floor_.pin(Version(4));
     ASSERT_TRUE(pin.has_value());
-    floor_.raise(Version(6), base::Nanos(1));
+    floor_.raise(Version(6), base::Nanos(1), SnapshotFloor::kPinMax);
     cold_.release();
     EXPECT_EQ(*fetch(3, Version(5)), "3");
   }
-  floor_.raise(Version(6), base::Nanos(2));
+  floor_.raise(Version(6), base::Nanos(2), SnapshotFloor::kPinMax);
   cold_.release();
   EXPECT_EQ(cold_.held(), 1U);
 }

@@ -13,7 +13,7 @@ namespace synod::core {
 /// The brute-force twin of TransactionalKvDatabase: a std::map of full histories, every question
 /// answered by looking at everything. It never sweeps and never forgets, so equal verdicts show
 /// that sweeping and forgetting change none.
-class ModelDatabase final : public KvDatabase {
+class ModelDatabase : public KvDatabase {
  public:
   struct Key {
     NamespaceId ns;
@@ -52,6 +52,7 @@ class ModelDatabase final : public KvDatabase {
       base::Function<bool(base::BytesView, base::BytesView)> row) const override {
     const auto id = id_at(bounds.ns, at);
     if (!id) return ReadKind::kUnknownNamespace;
+    std::uint64_t passed = 0;
     for (auto it = from(*id, bounds.space, bounds.begin); it != keys_.end(); ++it) {
       const auto& [key, events] = *it;
       if (key.ns != *id || key.space != bounds.space) break;
@@ -61,7 +62,9 @@ class ModelDatabase final : public KvDatabase {
         if (to > 0 || (to == 0 && !bounds.end_inclusive)) break;
       }
       const Event* event = event_at(key, at);
-      if (event != nullptr && !row(key.key, event->value)) break;
+      if (event == nullptr || ++passed <= bounds.skip) continue;
+      const bool is_bare = bounds.limit > 0 && passed > bounds.skip + bounds.limit;
+      if (!row(key.key, is_bare ? base::BytesView() : base::BytesView(event->value))) break;
     }
     return ReadKind::kFound;
   }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@ class RefusingBackend final : public storage::StorageBackend {
  public:
   base::Status write(const storage::WriteBatch& batch) override {
     ++attempts;
+    if (on_write) on_write();
     if (refuse_writes != base::StatusCode::kOk) return {refuse_writes, "refused"};
     for (const auto& put : batch.puts()) {
       if (put.value) {
@@ -64,6 +66,7 @@ class RefusingBackend final : public storage::StorageBackend {
   base::StatusCode refuse_flush = base::StatusCode::kOk;
   base::StatusCode refuse_snapshots = base::StatusCode::kOk;
   bool refuse_reads = false;
+  std::function<void()> on_write;
   mutable std::uint64_t snapshots = 0;
   std::uint64_t attempts = 0;
   std::uint64_t flushes = 0;
@@ -105,13 +108,15 @@ class PersistenceTest : public testing::Test {
   WriteBehind rows_;
   RefusingBackend backend_;
   Persistence persistence_{dispatcher_, rows_, backend_,
-                           PersistenceOptions{milliseconds(200), milliseconds(500), {}, 0}};
+                           PersistenceOptions{milliseconds(200), milliseconds(500), {}, 0},
+                           nullptr};
 };
 
 TEST_F(PersistenceTest, RowsWaitForOthersUnlessTheyAreMany) {
   Persistence lingering(dispatcher_, rows_, backend_,
                         PersistenceOptions{milliseconds(200), milliseconds(500), milliseconds(10),
-                                           /*linger_bytes=*/100});
+                                           /*linger_bytes=*/100},
+                        nullptr);
   apply(1);
   lingering.kick();
   loop_.run_for(milliseconds(5));
@@ -134,7 +139,7 @@ TEST_F(PersistenceTest, RowsWaitForOthersUnlessTheyAreMany) {
 
 TEST_F(PersistenceTest, NothingOfAWaitIsLeftAfterStop) {
   auto lingering =
-      std::make_unique<Persistence>(dispatcher_, rows_, backend_, PersistenceOptions());
+      std::make_unique<Persistence>(dispatcher_, rows_, backend_, PersistenceOptions(), nullptr);
   apply(1);
   lingering->kick();
   loop_.run_for(milliseconds(1));
@@ -304,6 +309,18 @@ TEST_F(SnapshotsTest, EachWrittenBatchIsCoveredInTimeAndNotSooner) {
   EXPECT_EQ(backend_.snapshots, 2U) << "there is nothing new to cover";
 }
 
+TEST_F(SnapshotsTest, AWriterAsFastAsTheBackendKeepsNoSnapshotAway) {
+  loop_.run_for(milliseconds(1'000));
+  Version covered_at_second{0};
+  backend_.on_write = [&] {
+    if (backend_.attempts == 2) covered_at_second = cold_.covered();
+    if (backend_.attempts <= 2) apply(backend_.attempts + 1);
+  };
+  write(1);
+  EXPECT_EQ(backend_.attempts, 3U);
+  EXPECT_EQ(covered_at_second, Version(1));
+}
+
 TEST_F(SnapshotsTest, AWriterThatWaitsGetsOneSoon) {
   loop_.run_for(milliseconds(1'000));
   write(1);
@@ -324,10 +341,10 @@ TEST_F(SnapshotsTest, OldOnesGoAsTheFloorRises) {
     write(i);
   }
   EXPECT_EQ(cold_.held(), 4U);
-  floor_.raise(Version(3), milliseconds(1));
+  floor_.raise(Version(3), milliseconds(1), SnapshotFloor::kPinMax);
   loop_.run_for(milliseconds(300));
   EXPECT_EQ(cold_.held(), 2U) << "version 3 is still read";
-  floor_.raise(Version(4), milliseconds(2));
+  floor_.raise(Version(4), milliseconds(2), SnapshotFloor::kPinMax);
   loop_.run_for(milliseconds(300));
   EXPECT_EQ(cold_.held(), 1U) << "the newest always stays";
 }

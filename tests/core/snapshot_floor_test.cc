@@ -14,9 +14,9 @@ using std::chrono::seconds;
 TEST(SnapshotFloor, RisesAndNeverFalls) {
   SnapshotFloor floor;
   EXPECT_TRUE(floor.covers(Version(0)));
-  floor.raise(Version(5), seconds(1));
+  floor.raise(Version(5), seconds(1), SnapshotFloor::kPinMax);
   EXPECT_EQ(floor.value(), Version(5));
-  floor.raise(Version(3), seconds(2));
+  floor.raise(Version(3), seconds(2), SnapshotFloor::kPinMax);
   EXPECT_EQ(floor.value(), Version(5));
   EXPECT_FALSE(floor.covers(Version(4)));
   EXPECT_TRUE(floor.covers(Version(5)));
@@ -28,13 +28,13 @@ TEST(SnapshotFloor, StopsAtTheLowestPin) {
   {
     const auto low = floor.pin(Version(4));
     ASSERT_TRUE(high && low);
-    floor.raise(Version(10), seconds(1));
+    floor.raise(Version(10), seconds(1), SnapshotFloor::kPinMax);
     EXPECT_EQ(floor.value(), Version(4));
   }
-  floor.raise(Version(10), seconds(1));
+  floor.raise(Version(10), seconds(1), SnapshotFloor::kPinMax);
   EXPECT_EQ(floor.value(), Version(8));
   high.reset();
-  floor.raise(Version(10), seconds(1));
+  floor.raise(Version(10), seconds(1), SnapshotFloor::kPinMax);
   EXPECT_EQ(floor.value(), Version(10));
 }
 
@@ -42,13 +42,13 @@ TEST(SnapshotFloor, PinsTheEmptyStore) {
   SnapshotFloor floor;
   const auto pin = floor.pin(Version(0));
   ASSERT_TRUE(pin.has_value());
-  floor.raise(Version(9), seconds(1));
+  floor.raise(Version(9), seconds(1), SnapshotFloor::kPinMax);
   EXPECT_LE(floor.value(), Version(1));
 }
 
 TEST(SnapshotFloor, RefusesPinsBelowIt) {
   SnapshotFloor floor;
-  floor.raise(Version(5), seconds(1));
+  floor.raise(Version(5), seconds(1), SnapshotFloor::kPinMax);
   EXPECT_FALSE(floor.pin(Version(4)).has_value());
   EXPECT_TRUE(floor.pin(Version(5)).has_value());
 }
@@ -56,7 +56,7 @@ TEST(SnapshotFloor, RefusesPinsBelowIt) {
 TEST(SnapshotFloor, GrantsPinsAgainWhereAnOtherPinStoppedTheRise) {
   SnapshotFloor floor;
   const auto holds = floor.pin(Version(4));
-  floor.raise(Version(10), seconds(1));
+  floor.raise(Version(10), seconds(1), SnapshotFloor::kPinMax);
   EXPECT_TRUE(floor.pin(Version(4)).has_value());
   EXPECT_TRUE(floor.pin(Version(7)).has_value());
 }
@@ -64,12 +64,23 @@ TEST(SnapshotFloor, GrantsPinsAgainWhereAnOtherPinStoppedTheRise) {
 TEST(SnapshotFloor, LetsGoOfAPinThatIsHeldTooLong) {
   SnapshotFloor floor;
   const auto pin = floor.pin(Version(4));
-  floor.raise(Version(10), seconds(1));
-  floor.raise(Version(10), seconds(1) + SnapshotFloor::kPinMax - base::Nanos(1));
+  floor.raise(Version(10), seconds(1), SnapshotFloor::kPinMax);
+  floor.raise(Version(10), seconds(1) + SnapshotFloor::kPinMax - base::Nanos(1),
+              SnapshotFloor::kPinMax);
   EXPECT_EQ(floor.value(), Version(4));
-  floor.raise(Version(10), seconds(1) + SnapshotFloor::kPinMax);
+  floor.raise(Version(10), seconds(1) + SnapshotFloor::kPinMax, SnapshotFloor::kPinMax);
   EXPECT_EQ(floor.value(), Version(10));
   EXPECT_FALSE(floor.covers(Version(4)));
+}
+
+TEST(SnapshotFloor, LetsGoOfPinsSoonerUnderPressure) {
+  SnapshotFloor floor;
+  const auto pin = floor.pin(Version(4));
+  floor.raise(Version(10), seconds(1), SnapshotFloor::kPinMax);
+  floor.raise(Version(10), seconds(2), SnapshotFloor::kPinMaxUnderPressure);
+  EXPECT_EQ(floor.value(), Version(4));
+  floor.raise(Version(10), seconds(3), SnapshotFloor::kPinMaxUnderPressure);
+  EXPECT_EQ(floor.value(), Version(10));
 }
 
 TEST(SnapshotFloor, GoesOnWithoutAPinWhenAllAreTaken) {

@@ -62,6 +62,20 @@ TEST(WriteBehind, GivesNothingOfAnOperationUnderWay) {
   EXPECT_EQ(rows.take().rows.puts().size(), 0U);
 }
 
+TEST(WriteBehind, CountsWhatWasTakenAsLongAsItIsThere) {
+  WriteBehind rows;
+  rows.put_row("key", "12345");
+  rows.seal(LogIndex(1), Version(1));
+  {
+    WriteBehind::Batch batch = rows.take();
+    EXPECT_EQ(rows.bytes(), 0U);
+    EXPECT_EQ(rows.held_bytes(), 8U);
+    const WriteBehind::Batch moved = std::move(batch);
+    EXPECT_EQ(rows.held_bytes(), 8U);
+  }
+  EXPECT_EQ(rows.held_bytes(), 0U);
+}
+
 TEST(WriteBehind, CountsAtLeastTheBytesThatWait) {
   WriteBehind rows;
   EXPECT_EQ(rows.bytes(), 0U);

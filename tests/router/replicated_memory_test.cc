@@ -62,6 +62,20 @@ TEST_F(SmallReplicas, EveryValueIsReadBackAtEveryNode) {
   EXPECT_TRUE(report->status.ok()) << report->status.to_string();
 }
 
+TEST_F(SmallReplicas, WhatIsReadComesBackWithoutAWrite) {
+  // What was on its way back and has no room waits no longer.
+  group.run_for(std::chrono::seconds(6));
+  const auto before = group.status(follower);
+  const consensus::Slot applied = group.store(follower).machine().applied();
+  std::optional<core::PointReadReply> reply;
+  begin_read(follower, 0, reply);
+  ASSERT_TRUE(group.run_until([&] { return reply.has_value(); }));
+  group.run_for(std::chrono::seconds(1));
+  const auto after = group.status(follower);
+  EXPECT_EQ(group.store(follower).machine().applied(), applied) << "somebody wrote";
+  EXPECT_GT(after->memory.values_warmed, before->memory.values_warmed);
+}
+
 TEST_F(SmallReplicas, AReadThatWaitsForTheDiskOutlivesItsImage) {
   group.hold_reader(follower, true);
   std::optional<core::PointReadReply> reply;
