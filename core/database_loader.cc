@@ -126,10 +126,8 @@ KeyNode* TransactionalKvDatabase::load_node(const KeyRef& ref, const EntryRow& r
   while (loading.hand < loading.nodes.size() && is_full(0)) {
     (void)drop_value(*loading.nodes[loading.hand++], true);
   }
-  if (epochs_.retired_count() >= kRetiredMax ||
-      leaving_bytes_.load(std::memory_order_relaxed) >= kLeavingBytesMax) {
+  if (epochs_.retired_count() >= kRetiredMax || heap_.bytes_retired() >= kLeavingBytesMax) {
     epochs_.collect();
-    leaving_bytes_.store(0, std::memory_order_relaxed);
   }
   const bool may_leave =
       row.header.type != RecordType::kTombstone && size > 0 && size >= options_.spill_bytes_min;
@@ -154,6 +152,7 @@ base::Status TransactionalKvDatabase::finish_loading(LogIndex applied, const Sta
   floor_.raise(newest, base::Nanos(0), SnapshotFloor::kPinMax);
   visible_version_.store(newest.value(), std::memory_order_release);
   epochs_.collect();
+  count_lists();
   return {};
 }
 

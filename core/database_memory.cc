@@ -21,8 +21,12 @@ constexpr std::size_t kNodesOfOneWait = 16'384;
 constexpr std::uint64_t kWorthWaitingShare = 64;
 /// Values of so many bytes share one entry of what waits for a snapshot.
 constexpr std::uint64_t kUncoveredPerEntry = 64U << 10U;
-/// The share of the bound that is made free for values which move together.
+/// The share of the bound that is made free at most for holes in the heap, and at least once there
+/// are too many, so that values can move together.
+constexpr std::uint64_t kHoleShareMax = 4;
 constexpr std::uint64_t kHoleShare = 8;
+/// What the indexes of expiries and of tombstones take for an entry.
+constexpr std::uint64_t kIndexEntryBytes = 26;
 constexpr int kReadAttempts = 3;
 /// That come back in one call of housekeep: a fraction of a millisecond.
 constexpr std::size_t kWarmValuesPerCall = 512;
@@ -40,13 +44,19 @@ bool is_cold_head(const KeyNode& node, Version version) {
 
 std::uint64_t TransactionalKvDatabase::memory_bytes() const {
   return heap_.bytes_reserved() + points_.memory_bytes() + order_.memory_bytes() +
-         write_behind_.held_bytes() + warm_.bytes();
+         list_bytes_.load(std::memory_order_relaxed) + write_behind_.held_bytes() + warm_.bytes();
 }
 
 std::uint64_t TransactionalKvDatabase::used_bytes() const {
-  return less(heap_.bytes_in_use(), leaving_bytes_.load(std::memory_order_relaxed)) +
-         points_.memory_bytes() + order_.memory_bytes() + write_behind_.held_bytes() +
-         warm_.bytes();
+  return less(heap_.bytes_in_use(), heap_.bytes_retired()) +
+         list_bytes_.load(std::memory_order_relaxed) + points_.memory_bytes() +
+         order_.memory_bytes() + write_behind_.held_bytes() + warm_.bytes();
+}
+
+void TransactionalKvDatabase::count_lists() {
+  list_bytes_.store(kIndexEntryBytes * (expiries_.size() + tombstones_.size()) +
+                        sizeof(Superseded) * superseded_.size() + sizeof(Dead) * dead_.size(),
+                    std::memory_order_relaxed);
 }
 
 std::uint64_t TransactionalKvDatabase::unevictable_bytes() const {
@@ -126,7 +136,6 @@ bool TransactionalKvDatabase::is_droppable(const Record& head, bool even_if_read
 bool TransactionalKvDatabase::drop_value(KeyNode& node, bool even_if_read) {
   Record* head = node.head.load(std::memory_order_relaxed);
   if (!is_droppable(*head, even_if_read)) return false;
-  leaving_bytes_.fetch_add(head->bytes(), std::memory_order_relaxed);
   replace_head(node, heap_.create_cold(head->header(), head->value_size));
   values_dropped_.fetch_add(1, std::memory_order_relaxed);
   return true;
@@ -138,8 +147,10 @@ std::size_t TransactionalKvDatabase::make_room(std::size_t nodes_max) {
   if (!cold_.is_wanted()) return 1;
   const std::uint64_t used = used_bytes();
   const bool has_holes = memory_bytes() > options_.memory_bytes_max;
-  const std::uint64_t target =
-      room_mark() - (has_holes ? options_.memory_bytes_max / kHoleShare : 0);
+  const std::uint64_t holes =
+      std::clamp(less(memory_bytes(), used), options_.memory_bytes_max / kHoleShare,
+                 options_.memory_bytes_max / kHoleShareMax);
+  const std::uint64_t target = room_mark() - (has_holes ? holes : 0);
   if (used <= target) return 1;
   if (droppable_bytes_.load(std::memory_order_relaxed) == 0 &&
       less(memory_bytes(), used) <= options_.memory_bytes_max / kHoleShare) {

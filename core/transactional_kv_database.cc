@@ -17,6 +17,9 @@ std::uint64_t record_cost(const Record& record) {
 
 /// Steps of one call of housekeep, of each kind.
 constexpr std::size_t kStepsMax = 4'096;
+/// What one call frees at most: more than a group of writes supersedes, less than a long pause.
+constexpr std::uint64_t kCutBytesMax = 16U << 20U;
+constexpr std::size_t kCollectedMax = 16'384;
 /// Nodes the hand passes after an operation and in one call of housekeep: microseconds, and less
 /// than a millisecond together with what is freed there.
 constexpr std::size_t kNodesPerOperation = 32;
@@ -310,8 +313,8 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
     take_warm_values();
     (void)make_room(kNodesPerHousekeeping);
   }
-  epochs_.collect();
-  leaving_bytes_.store(0, std::memory_order_relaxed);
+  epochs_.collect(kCollectedMax);
+  count_lists();
 }
 
 /// Where the floor should be, given where time wants it: over the budget history is given up to
@@ -341,8 +344,10 @@ Version TransactionalKvDatabase::history_wanted(Version wanted) const {
 void TransactionalKvDatabase::cut_chains(std::size_t steps_max) {
   constexpr std::size_t kAhead = 8;
   const Version floor = floor_.value();
-  for (std::size_t i = 0; i < steps_max && !superseded_.empty(); ++i) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < steps_max && bytes < kCutBytesMax && !superseded_.empty(); ++i) {
     if (superseded_.front().at > floor) return;
+    bytes += superseded_.front().bytes;
     if (superseded_.size() > kAhead) {
       RecordHeap::prefetch(*superseded_[kAhead].node, *superseded_[kAhead].by);
     }

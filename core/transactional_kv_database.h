@@ -196,6 +196,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   void publish_namespaces();
   [[nodiscard]] Version history_wanted(Version wanted) const;
   void cut_chains(std::size_t steps_max);
+  void count_lists();
   void remove_dead(std::size_t steps_max);
   // What is in memory (database_memory.cc).
   [[nodiscard]] bool is_bounded() const { return options_.memory_bytes_max != 0; }
@@ -275,7 +276,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// may be gone. Oldest first.
   std::deque<std::pair<Version, std::uint64_t>> uncovered_;
   std::uint64_t uncovered_bytes_ = 0;
-  std::atomic<std::uint64_t> leaving_bytes_{0};  ///< Dropped since memory was freed last.
+  /// Of the expiry and tombstone indexes and what waits for its turn, as of the last housekeeping.
+  std::atomic<std::uint64_t> list_bytes_{0};
   /// Values that the operation under way had to fetch: Policy::old_value_bytes_max() at most.
   std::deque<base::Bytes> fetched_;
 

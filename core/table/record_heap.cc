@@ -136,11 +136,21 @@ void RecordHeap::prefetch(const KeyNode& node, const Record& record) {
 }
 
 void RecordHeap::retire(Record* record) {
+  if (!record->has(Record::kInNode)) count_retired(static_cast<std::ptrdiff_t>(record->bytes()));
   epochs_.retire(record, record->has(Record::kInNode) ? destroy_record_beside : destroy_record);
 }
 
 void RecordHeap::destroy_record(void* record) {
-  SlabAllocator::release(record, static_cast<Record*>(record)->bytes());
+  const std::size_t bytes = static_cast<Record*>(record)->bytes();
+  static_cast<RecordHeap*>(SlabAllocator::user_of(record, bytes))
+      ->count_retired(-static_cast<std::ptrdiff_t>(bytes));
+  SlabAllocator::release(record, bytes);
+}
+
+void RecordHeap::count_retired(std::ptrdiff_t bytes) {
+  // One writer: no need of a locked instruction.
+  bytes_retired_.store(bytes_retired() + static_cast<std::size_t>(bytes),
+                       std::memory_order_relaxed);
 }
 
 void RecordHeap::destroy_record_beside(void* record) {

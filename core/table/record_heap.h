@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,7 +27,7 @@ namespace synod::core {
 ///       the node and readers inside their epochs points at it.
 ///   H3  A retired node's head is null, so no callback finds a record there to move.
 ///
-/// Threads: the one writer; bytes_in_use and bytes_reserved from any thread.
+/// Threads: the one writer; the counts of bytes from any thread.
 class RecordHeap {
  public:
   /// Larger values never lie beside their key.
@@ -68,6 +69,10 @@ class RecordHeap {
   /// Of nodes and records, each rounded to its slot; and what the kernel gave for them.
   [[nodiscard]] std::size_t bytes_in_use() const { return slabs_.bytes_in_use(); }
   [[nodiscard]] std::size_t bytes_reserved() const { return slabs_.bytes_reserved(); }
+  /// Of those in use: records that lie apart and wait for the end of epochs.
+  [[nodiscard]] std::size_t bytes_retired() const {
+    return bytes_retired_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] SlabAllocator& slabs() { return slabs_; }
 
  private:
@@ -75,10 +80,12 @@ class RecordHeap {
   static void destroy_record_beside(void* record);
   static void destroy_node(void* node);
   void retire(Record* record);
+  void count_retired(std::ptrdiff_t bytes);
   [[nodiscard]] static std::size_t room_bytes(const KeyNode& node);
 
   EpochManager& epochs_;
   SlabAllocator slabs_;
+  std::atomic<std::size_t> bytes_retired_{0};
 };
 
 }  // namespace synod::core

@@ -118,6 +118,11 @@ void* SlabAllocator::slot_of(void* inside) {
 
 void* SlabAllocator::user_of(void* inside) { return chunk_of(inside)->owner->user_; }
 
+void* SlabAllocator::user_of(void* memory, std::size_t bytes) {
+  if (bytes > kSlotBytesMax) return (static_cast<Large*>(memory) - 1)->owner->user_;
+  return user_of(memory);
+}
+
 void SlabAllocator::count_in_use(std::ptrdiff_t bytes) {
   // One writer: no need of a locked instruction.
   bytes_in_use_.store(bytes_in_use() + static_cast<std::size_t>(bytes), std::memory_order_relaxed);
@@ -288,6 +293,11 @@ void SlabAllocator::release_large(Large* large) {
   if (large->next != nullptr) large->next->previous = large->previous;
   count_in_use(-static_cast<std::ptrdiff_t>(large->bytes));
   count_reserved(-static_cast<std::ptrdiff_t>(large->bytes));
+  // malloc may keep what it gets: the whole pages behind its own words go back to the kernel first.
+  constexpr std::size_t kWords = 64;
+  const auto begin = round_up(reinterpret_cast<std::uintptr_t>(large + 1) + kWords, kPageBytes);
+  const auto end = (reinterpret_cast<std::uintptr_t>(large) + large->bytes) & ~(kPageBytes - 1);
+  if (end > begin) give_pages_back(reinterpret_cast<void*>(begin), end - begin);
   std::free(large);
 }
 

@@ -45,6 +45,8 @@ class SlabAllocator {
   /// The beginning of the slot that `inside` lies in.
   [[nodiscard]] static void* slot_of(void* inside);
   [[nodiscard]] static void* user_of(void* inside);
+  /// The same for memory of any size, as it was allocated.
+  [[nodiscard]] static void* user_of(void* memory, std::size_t bytes);
 
   /// True if an object of this size should move to a slot that allocate() would give: its chunk is
   /// sparse, and with such moves it is soon empty.

@@ -43,6 +43,10 @@ void unmap(void* start, std::size_t bytes) {
   SYNOD_ASSERT(munmap(start, bytes) == 0, "the tables unmap only what they mapped");
 }
 
+void give_pages_back(void* start, std::size_t bytes) {
+  static_cast<void>(madvise(start, bytes, MADV_DONTNEED));
+}
+
 void advise_huge_pages(void* start, std::size_t bytes) {
   static_cast<void>(madvise(start, bytes, MADV_HUGEPAGE));
 }
