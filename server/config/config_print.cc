@@ -83,12 +83,15 @@ std::string explain_config(const LoadedConfig& loaded) {
     for (const Key& key : all_keys()) {
       if (key.table != table.name) continue;
       const auto origin = loaded.origins.find(key.path());
+      const KeyValue given = key.load(loaded.config, key);
       const KeyValue planned = key.load(in_effect, key);
-      const bool is_planned = planned != key.load(loaded.config, key);
       const bool is_default = origin == loaded.origins.end();
-      out += concat(key.name, " = ", format_value(key, planned), "  # ",
-                    is_default ? "default" : origin->second,
-                    is_planned && has_limit ? ", from database.memory_limit" : "", "\n");
+      // As it was given, so that what is printed can be loaded and means the same.
+      out += concat(key.name, " = ", format_value(key, given), "  # ",
+                    is_default ? "default" : origin->second);
+      if (planned != given) out += concat(": ", format_value(key, planned));
+      if (planned != given && has_limit) out += " by database.memory_limit";
+      out += '\n';
     }
   }
   return out;

@@ -100,6 +100,11 @@ class AdminService final : public ThriftService {
     add_verify();
     add_maintenance();
     add_group();
+    std::uint32_t number = 0;
+    for (auto& [name, method] : methods_) {
+      method.name = name;  // Replies carry it.
+      method.number = number++;
+    }
   }
 
   [[nodiscard]] const ThriftMethod* find(const std::string& method) const override {

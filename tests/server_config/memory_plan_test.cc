@@ -87,12 +87,12 @@ TEST(MemoryPlan, TheConfigurationInEffectShowsWhatIsPlanned) {
   const auto loaded = load_toml("[database]\nmemory_limit = '256MiB'\n", "t");
   ASSERT_TRUE(loaded.ok());
   const std::string text = explain_config(*loaded);
-  EXPECT_NE(text.find("write_buffer_bytes = \"8 MiB\"  # default, from database.memory_limit"),
+  EXPECT_NE(text.find("write_buffer_bytes = 0  # default: \"8 MiB\" by database.memory_limit"),
             std::string::npos)
       << text;
   const auto unlimited = load_toml("", "t");
   ASSERT_TRUE(unlimited.ok());
-  EXPECT_NE(explain_config(*unlimited).find("write_buffer_bytes = \"64 MiB\"  # default\n"),
+  EXPECT_NE(explain_config(*unlimited).find("write_buffer_bytes = 0  # default: \"64 MiB\"\n"),
             std::string::npos);
 }
 
