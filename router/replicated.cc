@@ -315,8 +315,9 @@ void Replicated::watch_log(const consensus::PaxosLog& log) {
   if (memory_max != 0 && log_memory_.bytes() / kCatchingUp > memory_max) size = LogSize::kExcessive;
   if (bytes > options_.log_bytes_max / 2) size = LogSize::kExcessive;
   const base::Nanos now = seams_.persistence.clock().boot_time();
-  const bool is_said = size == log_size_ && now - log_size_said_at_ < kSaidAgainAfter;
-  if (is_said || (size == LogSize::kNormal && size == log_size_)) return;
+  const bool is_same = size == log_size_;
+  if (is_same && size == LogSize::kNormal) return;
+  if (is_same && size == LogSize::kLarge && now - log_size_said_at_ < kSaidAgainAfter) return;
   live_.load()->note_log_size(size);
   log_size_ = size;
   log_size_said_at_ = now;
