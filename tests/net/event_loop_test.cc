@@ -47,6 +47,21 @@ TEST(EventLoop, KeepsTheOrderOfEachPostingThread) {
   for (const auto& [thread, i] : seen) EXPECT_EQ(i, next[static_cast<std::size_t>(thread)]++);
 }
 
+TEST(EventLoop, WhatIsLeftForTheEndRunsBeforeTheNextTask) {
+  Worker worker("ends");
+  std::vector<int> seen;
+  EventLoop& loop = worker.dispatcher();
+  loop.post([&] {
+    loop.at_turn_end([&] { seen.push_back(2); });
+    seen.push_back(1);
+  });
+  loop.post([&] { seen.push_back(3); });  // Of the same batch, and it might block.
+  worker.start();
+  worker.stop();
+  worker.join();
+  EXPECT_EQ(seen, (std::vector<int>{1, 2, 3}));
+}
+
 TEST(EventLoop, KnowsItsOwnThread) {
   Worker worker("current");
   worker.start();

@@ -60,6 +60,20 @@ TEST(Server, AnswersAClientThatHalfClosed) {
   EXPECT_EQ(client.read_to_end(), "last words\n");
 }
 
+TEST(Server, AnswersEverythingAClientSentBeforeItHalfClosed) {
+  ServerLimits limits;
+  limits.output_pause_bytes = 64;  // What was read waits while the answers before it are sent.
+  TestServer server(limits, line_echo());
+  std::string all;
+  for (int i = 0; i < 500; ++i) all += "line " + std::to_string(i) + "\n";
+  for (int round = 0; round < 20; ++round) {
+    auto client = TestClient::tcp(server.port);
+    ASSERT_TRUE(client.write(all));
+    client.half_close();
+    ASSERT_EQ(client.read_to_end(), all);
+  }
+}
+
 TEST(Server, SpreadsConnectionsOverItsWorkers) {
   std::mutex mutex;
   std::set<base::Dispatcher*> used;
