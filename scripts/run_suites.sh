@@ -15,6 +15,7 @@ source "$root/scripts/test_suites.sh"
 passed=0
 failed=0
 report=()
+failures=() # what did not pass, told once more at the end: logs are long, and often cut in front
 
 trim() {
   local text="$1"
@@ -48,7 +49,7 @@ host_permits_faults() {
 
 # A suite that is a command: its last line counts, and its exit code must agree with it.
 run_command_suite() { # name, command
-  local name="$1" start=$SECONDS log code=0
+  local name="$1" start=$SECONDS log code=0 succeeded=0 broken=1 note="no result"
   local -a command=()
   read -r -a command <<<"$2"
   mkdir -p build
@@ -56,13 +57,12 @@ run_command_suite() { # name, command
   say "$name: running $2"
   "${command[@]}" </dev/null 2>&1 | tee "$log" || code=1
   if [[ "$(tail -n 1 "$log")" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-    local succeeded="${BASH_REMATCH[1]}" broken="${BASH_REMATCH[2]}"
+    succeeded="${BASH_REMATCH[1]}" broken="${BASH_REMATCH[2]}" note=""
     [[ $code -ne 0 && $broken -eq 0 ]] && broken=1
     [[ $succeeded -eq 0 && $broken -eq 0 ]] && broken=1
-    record "$name" "$succeeded" "$broken" $((SECONDS - start))
-  else
-    record "$name" 0 1 $((SECONDS - start)) "no result"
   fi
+  record "$name" "$succeeded" "$broken" $((SECONDS - start)) "$note"
+  [[ $broken -eq 0 ]] || failures+=("$(printf '== %s:\n' "$name" && tail -n 40 "$log")")
 }
 
 run_suite() { # name, preset, targets, selection
@@ -72,18 +72,21 @@ run_suite() { # name, preset, targets, selection
   say "$name: building ($preset: $targets)"
   if ! build_targets "$preset" "${target_list[@]}" </dev/null; then
     record "$name" 0 1 $((SECONDS - start)) "does not build"
+    failures+=("== $name: does not build")
     return
   fi
   local built=$((SECONDS - start))
   [[ "$selection" == "-" ]] && selection="$(entries_of "$targets")"
   read -r -a options <<<"$selection"
   say "$name: running"
-  local junit="$root/build/$preset/junit-$name.xml" counts
+  local junit="$root/build/$preset/junit-$name.xml" told="$root/build/$preset/failed-$name.txt"
+  local counts
   rm -f "$junit"
   # ctest's own verdict is not used: it calls a skipped case a success.
   (cd "build/$preset" && ctest -j "${SYNOD_TEST_JOBS:-2}" --output-on-failure --progress \
     --output-junit "$junit" "${options[@]}" </dev/null) || true
-  counts="$(python3 scripts/count_junit.py "$junit")" || counts="0 1"
+  counts="$(python3 scripts/count_junit.py "$junit" 2>"$told")" || counts="0 1"
+  [[ ! -s "$told" ]] || failures+=("$(printf '== %s:\n' "$name" && cat "$told")")
   record "$name" "${counts% *}" "${counts#* }" $((SECONDS - start)) "(build $built s)"
 }
 
@@ -116,6 +119,7 @@ main() {
     run_suite "$name" "$(trim "$preset")" "$(trim "$targets")" "$(trim "$selection")"
   done
   printf '\n'
+  [[ ${#failures[@]} -eq 0 ]] || printf '%s\n' "${failures[@]}" ''
   printf '%s\n' "${report[@]}"
   printf '%d passed, %d failed\n' "$passed" "$failed"
   [[ $failed -eq 0 && $passed -gt 0 ]]

@@ -12,16 +12,19 @@ JUNIT = '<?xml version="1.0"?><testsuite>{}</testsuite>'
 CASE = '<testcase name="{}" status="{}"/>'
 
 
-def count(text):
+def run_count(text):
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "junit.xml"
         if text is not None:
             report.write_text(text, encoding="utf-8")
-        run = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-B", ROOT / "scripts" / "count_junit.py", report],
             capture_output=True, text=True, check=True,
         )
-        return run.stdout.strip()
+
+
+def count(text):
+    return run_count(text).stdout.strip()
 
 
 def dev(*arguments):
@@ -34,6 +37,16 @@ class CountJunit(unittest.TestCase):
         cases = "".join(CASE.format(name, status) for name, status in
                         [("a", "run"), ("b", "fail"), ("c", "notrun"), ("d", "disabled")])
         self.assertEqual(count(JUNIT.format(cases)), "1 3")
+
+    def test_a_case_that_failed_is_named_with_the_end_of_its_output(self):
+        printed = "\n".join(f"line {number}" for number in range(100))
+        case = ('<testcase name="bad" status="fail"><system-out>' + printed +
+                '</system-out></testcase>')
+        told = run_count(JUNIT.format(case + CASE.format("good", "run"))).stderr
+        self.assertIn("not passed: bad (fail)", told)
+        self.assertIn("| line 99\n", told)
+        self.assertNotIn("line 5\n", told)
+        self.assertNotIn("good", told)
 
     def test_an_empty_selection_is_a_failure(self):
         self.assertEqual(count(JUNIT.format("")), "0 1")
