@@ -3,15 +3,19 @@
 
 namespace synod::base {
 
-void Encoder::put_varint(std::uint64_t value) {
-  char buffer[10];
+std::size_t store_varint(char* at, std::uint64_t value) {
   std::size_t size = 0;
   while (value >= 0x80) {
-    buffer[size++] = static_cast<char>(value | 0x80);
+    at[size++] = static_cast<char>(value | 0x80);
     value >>= 7;
   }
-  buffer[size++] = static_cast<char>(value);
-  put_bytes(buffer, size);
+  at[size++] = static_cast<char>(value);
+  return size;
+}
+
+void Encoder::put_varint(std::uint64_t value) {
+  char buffer[kVarintBytesMax];
+  put_bytes(buffer, store_varint(buffer, value));
 }
 
 BytesView Decoder::take(std::uint64_t size) {

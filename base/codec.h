@@ -15,6 +15,14 @@
 
 namespace synod::base {
 
+inline constexpr std::size_t kVarintBytesMax = 10;
+/// Writes a varint at `at`, which has room for kVarintBytesMax, and returns its length.
+std::size_t store_varint(char* at, std::uint64_t value);
+/// What is written for a signed integer: small for small magnitudes.
+[[nodiscard]] constexpr std::uint64_t zigzag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
+
 /// cereal archives of our own: compact (integers as LEB128 varints, signed ones zigzag), without
 /// a header, and bounded: a length read from the input is checked against the bytes that are left
 /// before anything is allocated, and containers grow only as their elements really arrive.
@@ -93,8 +101,7 @@ requires(std::is_integral_v<T>) void CEREAL_SAVE_FUNCTION_NAME(Encoder& ar, cons
   if constexpr (sizeof(T) == 1) {
     ar.put_bytes(&value, 1);
   } else if constexpr (std::is_signed_v<T>) {
-    const auto wide = static_cast<std::int64_t>(value);
-    ar.put_varint((static_cast<std::uint64_t>(wide) << 1) ^ static_cast<std::uint64_t>(wide >> 63));
+    ar.put_varint(synod::base::zigzag(value));
   } else {
     ar.put_varint(value);
   }

@@ -5,23 +5,6 @@
 
 namespace synod::core {
 
-namespace {
-
-/// As base/codec.h writes integers, without a string to grow.
-void put_varint(EntryRowHead& head, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) {
-    head.bytes[head.size++] = static_cast<char>((value & 0x7f) | 0x80);
-  }
-  head.bytes[head.size++] = static_cast<char>(value);
-}
-
-void put_signed(EntryRowHead& head, std::int64_t value) {
-  put_varint(head,
-             (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
-}
-
-}  // namespace
-
 EntryRowHead entry_row_key_head(const KeyRef& ref) {
   EntryRowHead head;
   head.bytes[0] = kEntryRow;
@@ -31,14 +14,16 @@ EntryRowHead entry_row_key_head(const KeyRef& ref) {
   return head;
 }
 
+/// As base::Encoder writes the same fields, without a string to grow.
 EntryRowHead entry_row_value_head(const RecordHeader& header) {
   EntryRowHead head;
-  put_signed(head, header.version.value());
-  put_signed(head, header.expiry.value());
-  put_varint(head, header.generation);
-  head.bytes[head.size++] = static_cast<char>(header.type);
-  base::store_le64(&head.bytes[head.size], header.digest);
-  head.size += 8;
+  char* at = head.bytes.data();
+  at += base::store_varint(at, base::zigzag(header.version.value()));
+  at += base::store_varint(at, base::zigzag(header.expiry.value()));
+  at += base::store_varint(at, header.generation);
+  *at++ = static_cast<char>(header.type);
+  base::store_le64(at, header.digest);
+  head.size = static_cast<std::size_t>(at + 8 - head.bytes.data());
   return head;
 }
 
