@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/logging.h"
 #include "base/text.h"
 #include "core/state/rows.h"
 
@@ -13,6 +14,19 @@ namespace synod::core {
 namespace {
 constexpr Version kNoVersion(INT64_MAX);
 }  // namespace
+
+base::Status ColdValues::hold(Version covered, const storage::StorageBackend& backend) {
+  auto snapshot = backend.snapshot();
+  if (snapshot.ok()) {
+    add(covered, std::move(*snapshot));
+  } else if (snapshot.status().code() == base::StatusCode::kUnsupported) {
+    base::log_warning("core", "values stay in memory: " + snapshot.status().to_string());
+    give_up();
+  } else {
+    return snapshot.status();
+  }
+  return {};
+}
 
 void ColdValues::add(Version covered, std::shared_ptr<const storage::BackendSnapshot> snapshot) {
   const std::lock_guard lock(mutex_);

@@ -51,6 +51,9 @@ class ColdValues {
   void hurry(bool is_hurried) { is_hurried_.store(is_hurried, std::memory_order_relaxed); }
   [[nodiscard]] bool is_hurried() const { return is_hurried_.load(std::memory_order_relaxed); }
 
+  /// Holds what the backend has now: what was applied up to `covered`, all of it and nothing later.
+  /// Gives up, which is no failure, if the engine keeps no snapshots.
+  [[nodiscard]] base::Status hold(Version covered, const storage::StorageBackend& backend);
   /// What was applied up to `covered`, all of it and nothing later, is in `snapshot`.
   void add(Version covered, std::shared_ptr<const storage::BackendSnapshot> snapshot);
   /// Lets go of what no reader can need any more.

@@ -29,28 +29,17 @@ base::Result<LogIndex> TransactionalKvDatabase::load(const storage::StorageBacke
   }
   if (scalars_row) {
     SYNOD_RETURN_IF_ERROR(state_.load_scalars(*scalars_row));
-    SYNOD_RETURN_IF_ERROR(hold_loaded(backend));
+    // Nobody writes to the backend while it is loaded: one snapshot covers every row, so that
+    // values beyond the bound never need to come into memory.
+    if (cold_.is_wanted()) {
+      SYNOD_RETURN_IF_ERROR(cold_.hold(state_.newest_version(), backend));
+    }
   }
   SYNOD_RETURN_IF_ERROR(load_rows(backend, scalars_row.has_value()));
   if (!applied_row) return LogIndex(0);
   SYNOD_ASSIGN_OR_RETURN(const AppliedRow applied, parse_applied_row(*applied_row));
   SYNOD_RETURN_IF_ERROR(finish_loading(applied.index, applied.hash));
   return applied.index;
-}
-
-/// Nobody writes to the backend while it is loaded: one snapshot covers every row, so that values
-/// beyond the bound never need to come into memory.
-base::Status TransactionalKvDatabase::hold_loaded(const storage::StorageBackend& backend) {
-  if (!cold_.is_wanted()) return {};
-  auto snapshot = backend.snapshot();
-  if (snapshot.ok()) {
-    cold_.add(state_.newest_version(), std::move(*snapshot));
-  } else if (snapshot.status().code() == base::StatusCode::kUnsupported) {
-    cold_.give_up();
-  } else {
-    return snapshot.status();
-  }
-  return {};
 }
 
 base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& backend,

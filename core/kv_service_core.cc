@@ -52,12 +52,6 @@ ExecutionResult KvServiceCore::execute(LogIndex index, const KvOperation& operat
   Execution execution(operation, std::max(state.clock(), stamp), state.newest_version().next());
   ExecutionResult result;
   result.outcome = run(execution);
-  if (collects_effects_ && result.outcome.ok()) {
-    for (const auto& write : execution.staged.all()) {
-      result.effects.keys_touched.push_back(
-          {write.key.ns, write.key.space, base::Bytes(write.key.key)});
-    }
-  }
   database_.finish(index);
   return result;
 }

@@ -12,21 +12,8 @@
 
 namespace synod::core {
 
-/// What the fronts of each node may want to know about a commit. Deterministic output, not
-/// replicated: delivered after the version is visible.
-struct Effects {
-  struct Key {
-    NamespaceId ns;
-    Space space;
-    base::Bytes key;
-    auto operator<=>(const Key&) const = default;
-  };
-  std::vector<Key> keys_touched;
-};
-
 struct ExecutionResult {
   Outcome outcome;
-  Effects effects;
 };
 
 /// The one place that gives an operation its meaning, in every mode.
@@ -46,8 +33,6 @@ class KvServiceCore {
  public:
   explicit KvServiceCore(KvDatabase& database) : database_(database) {}
 
-  /// Somebody wants Effects: they are filled from here on. Before the first operation.
-  void collect_effects() { collects_effects_ = true; }
   /// Executes the operation at log position `index`. Every position ends in database.finish.
   [[nodiscard]] ExecutionResult execute(LogIndex index, const KvOperation& operation);
 
@@ -95,7 +80,6 @@ class KvServiceCore {
   [[nodiscard]] Version read_position(const std::optional<Version>& at) const;
 
   KvDatabase& database_;
-  bool collects_effects_ = false;
 };
 
 }  // namespace synod::core

@@ -78,17 +78,11 @@ void Persistence::serve_cold_values(bool at_once) {
 }
 
 void Persistence::take_snapshot() {
-  auto snapshot = backend_.snapshot();
-  if (snapshot.ok()) {
-    cold_->add(written_version_, std::move(*snapshot));
-  } else if (snapshot.status().code() == base::StatusCode::kUnsupported) {
-    base::log_warning("persistence", "values stay in memory: " + snapshot.status().to_string());
-    cold_->give_up();
-  } else if (snapshot.status().code() == base::StatusCode::kCorruption) {
-    base::fail_stop("persistence", snapshot.status().to_string());
-  } else {
-    base::log_warning("persistence", "no snapshot: " + snapshot.status().to_string());
+  const base::Status held = cold_->hold(written_version_, backend_);
+  if (held.code() == base::StatusCode::kCorruption) {
+    base::fail_stop("persistence", held.to_string());
   }
+  if (!held.ok()) base::log_warning("persistence", "no snapshot: " + held.to_string());
 }
 
 base::Status Persistence::write_pending() {

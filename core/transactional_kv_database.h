@@ -225,7 +225,6 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] std::uint64_t room_mark() const {
     return options_.memory_bytes_max - options_.memory_bytes_max / 16;
   }
-  [[nodiscard]] base::Status hold_loaded(const storage::StorageBackend& backend);
   struct Loading;
   [[nodiscard]] KeyNode* load_node(const KeyRef& ref, const EntryRow& row, Loading& loading);
   [[nodiscard]] base::Status load_entry(base::BytesView key, base::BytesView value,
