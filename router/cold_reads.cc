@@ -11,14 +11,6 @@ namespace {
 constexpr std::int64_t kRetryAfterMs = 50;
 constexpr std::int64_t kStoppingRetryMs = 1'000;
 
-core::PointReadReply ask(const core::KvServiceCore& core, const core::PointReadRequest& request) {
-  return core.read(request, core::ReadWait::kForDisk);
-}
-
-core::RangeReadReply ask(const core::KvServiceCore& core, const core::RangeReadRequest& request) {
-  return core.read_range(request, core::ReadWait::kForDisk);
-}
-
 template <class Reply>
 Reply refused(core::Outcome why) {
   Reply reply;
@@ -101,33 +93,27 @@ void ColdReads::run_one(std::size_t lane) {
 }
 
 template <class Request, class Reply>
-void ColdReads::enqueue(Source source, Request request, const RequestContext& context,
-                        base::Function<void(Reply)> done) {
-  if (!has_pool()) return done(ask(*source, request));
+void ColdReads::read(Source source, Request request, const RequestContext& context,
+                     base::Function<void(Reply)> done) {
+  if (!has_pool()) return done(read_from(*source, request, core::ReadWait::kForDisk));
   // Shared, so that a job that is not taken leaves the completion here.
   auto completion = std::make_shared<base::Function<void(Reply)>>(std::move(done));
   Job job;
   job.deadline = context.deadline;
   job.run = [source = std::move(source), request = std::move(request), worker = context.worker,
              completion](Verdict verdict) mutable {
-    Reply reply =
-        verdict == Verdict::kGo ? ask(*source, request) : refused<Reply>(refusal_of(verdict));
+    Reply reply = verdict == Verdict::kGo ? read_from(*source, request, core::ReadWait::kForDisk)
+                                          : refused<Reply>(refusal_of(verdict));
     source.reset();
     answer(worker, std::move(*completion), std::move(reply));
   };
   if (!push(job)) (*completion)(refused<Reply>(too_many()));
 }
 
-void ColdReads::read(Source source, core::PointReadRequest request, const RequestContext& context,
-                     base::Function<void(core::PointReadReply)> done) {
-  enqueue(std::move(source), std::move(request), context, std::move(done));
-}
-
-void ColdReads::read_range(Source source, core::RangeReadRequest request,
-                           const RequestContext& context,
-                           base::Function<void(core::RangeReadReply)> done) {
-  enqueue(std::move(source), std::move(request), context, std::move(done));
-}
+template void ColdReads::read(Source, core::PointReadRequest, const RequestContext&,
+                              base::Function<void(core::PointReadReply)>);
+template void ColdReads::read(Source, core::RangeReadRequest, const RequestContext&,
+                              base::Function<void(core::RangeReadReply)>);
 
 void ColdReads::close() {
   std::deque<Job> ended;

@@ -20,6 +20,18 @@
 
 namespace synod::router {
 
+/// A read of either kind, from the tables or as far as `wait` allows.
+[[nodiscard]] inline core::PointReadReply read_from(const core::KvServiceCore& core,
+                                                    const core::PointReadRequest& request,
+                                                    core::ReadWait wait) {
+  return core.read(request, wait);
+}
+[[nodiscard]] inline core::RangeReadReply read_from(const core::KvServiceCore& core,
+                                                    const core::RangeReadRequest& request,
+                                                    core::ReadWait wait) {
+  return core.read_range(request, wait);
+}
+
 /// The storage pool: the threads that may wait for the disk on behalf of those that may not.
 ///
 /// A read that met a value on disk is done again here, the whole of it, where waiting is allowed.
@@ -53,10 +65,9 @@ class ColdReads {
   /// False, with `job` untouched: too many wait, or the store is stopping.
   [[nodiscard]] bool push(Job& job);
   /// The whole read again, where it may wait for the disk.
-  void read(Source source, core::PointReadRequest request, const RequestContext& context,
-            base::Function<void(core::PointReadReply)> done);
-  void read_range(Source source, core::RangeReadRequest request, const RequestContext& context,
-                  base::Function<void(core::RangeReadReply)> done);
+  template <class Request, class Reply>
+  void read(Source source, Request request, const RequestContext& context,
+            base::Function<void(Reply)> done);
   /// Ends what waits; what comes is refused.
   void close();
   void add_to(StorageWaits& waits) const;
@@ -72,9 +83,6 @@ class ColdReads {
     bool is_busy = false;  ///< A task of it is posted or runs.
   };
 
-  template <class Request, class Reply>
-  void enqueue(Source source, Request request, const RequestContext& context,
-               base::Function<void(Reply)> done);
   void run_one(std::size_t lane);
 
   const std::size_t waiting_max_;

@@ -39,54 +39,41 @@ void ConsensusRouter::State::pass(const RequestContext& context, ReadGate::Go go
   reads.pass(std::move(read));
 }
 
-void ConsensusRouter::State::read_now(const Image& image, core::PointReadRequest request,
+/// From memory at once; what left it comes through the pool.
+template <class Request, class Reply>
+void ConsensusRouter::State::read_now(const Image& image, Request request,
                                       const RequestContext& context,
-                                      base::Function<void(core::PointReadReply)> done) {
-  core::PointReadReply reply = image->core->read(request);
+                                      base::Function<void(Reply)> done) {
+  Reply reply = read_from(*image->core, request, core::ReadWait::kNever);
   if (!reply.is_cold) return done(std::move(reply));
   gate.count_miss();
   cold.read(source_of(image), std::move(request), context, std::move(done));
 }
 
-void ConsensusRouter::State::read_now(const Image& image, core::RangeReadRequest request,
-                                      const RequestContext& context,
-                                      base::Function<void(core::RangeReadReply)> done) {
-  core::RangeReadReply reply = image->core->read_range(request);
-  if (!reply.is_cold) return done(std::move(reply));
-  gate.count_miss();
-  cold.read_range(source_of(image), std::move(request), context, std::move(done));
+template <class Request, class Reply>
+void ConsensusRouter::State::read_any(Request request, const RequestContext& context,
+                                      base::Function<void(Reply)> done) {
+  gate.count_read();
+  const auto image = machine.image();
+  if (reads_at_once(level_of(context, options), leads.load(), request.at,
+                    image->core->visible_version())) {
+    return read_now(image, std::move(request), context, std::move(done));
+  }
+  pass(context, [this, request = std::move(request), context,
+                 done = std::move(done)](bool may_read) mutable {
+    if (!may_read) return done(refuse_read<Reply>());
+    read_now(machine.image(), std::move(request), context, std::move(done));
+  });
 }
 
 void ConsensusRouter::read(core::PointReadRequest request, const RequestContext& context,
                            base::Function<void(core::PointReadReply)> done) {
-  State& state = *state_;
-  state.gate.count_read();
-  const auto image = state.machine.image();
-  if (reads_at_once(level_of(context, state.options), state.leads.load(), request.at,
-                    image->core->visible_version())) {
-    return state.read_now(image, std::move(request), context, std::move(done));
-  }
-  state.pass(context, [&state, request = std::move(request), context,
-                       done = std::move(done)](bool may_read) mutable {
-    if (!may_read) return done(state.refuse_read<core::PointReadReply>());
-    state.read_now(state.machine.image(), std::move(request), context, std::move(done));
-  });
+  state_->read_any(std::move(request), context, std::move(done));
 }
 
 void ConsensusRouter::read_range(core::RangeReadRequest request, const RequestContext& context,
                                  base::Function<void(core::RangeReadReply)> done) {
-  State& state = *state_;
-  state.gate.count_read();
-  const auto image = state.machine.image();
-  if (reads_at_once(level_of(context, state.options), state.leads.load(), request.at,
-                    image->core->visible_version())) {
-    return state.read_now(image, std::move(request), context, std::move(done));
-  }
-  state.pass(context, [&state, request = std::move(request), context,
-                       done = std::move(done)](bool may_read) mutable {
-    if (!may_read) return done(state.refuse_read<core::RangeReadReply>());
-    state.read_now(state.machine.image(), std::move(request), context, std::move(done));
-  });
+  state_->read_any(std::move(request), context, std::move(done));
 }
 
 void ConsensusRouter::read_version(const RequestContext& context,

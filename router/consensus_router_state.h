@@ -131,10 +131,12 @@ struct ConsensusRouter::State {
   void refuse(PendingCommands::Command command, core::Outcome outcome);
   using Image = std::shared_ptr<const ReplicaImage>;
   /// From the tables as they are now; on the pool if a value is not in memory.
-  void read_now(const Image& image, core::PointReadRequest request, const RequestContext& context,
-                base::Function<void(core::PointReadReply)> done);
-  void read_now(const Image& image, core::RangeReadRequest request, const RequestContext& context,
-                base::Function<void(core::RangeReadReply)> done);
+  template <class Request, class Reply>
+  void read_now(const Image& image, Request request, const RequestContext& context,
+                base::Function<void(Reply)> done);
+  /// The same once the level that is asked for allows it.
+  template <class Request, class Reply>
+  void read_any(Request request, const RequestContext& context, base::Function<void(Reply)> done);
 };
 
 /// Of what a runtime answers to a proposal only refusals before the log count; the rest is read

@@ -76,22 +76,25 @@ void DirectRouter::enqueue(PendingOperation pending) {
   }
 }
 
-void DirectRouter::read(core::PointReadRequest request, const RequestContext& context,
-                        base::Function<void(core::PointReadReply)> done) {
+/// From memory at once; what left it comes through the pool.
+template <class Request, class Reply>
+void DirectRouter::read_any(Request request, const RequestContext& context,
+                            base::Function<void(Reply)> done) {
   gate_.count_read();
-  core::PointReadReply reply = core_.read(request);
+  Reply reply = read_from(core_, request, core::ReadWait::kNever);
   if (!reply.is_cold) return done(std::move(reply));
   gate_.count_miss();
   cold_.read(source(), std::move(request), context, std::move(done));
 }
 
+void DirectRouter::read(core::PointReadRequest request, const RequestContext& context,
+                        base::Function<void(core::PointReadReply)> done) {
+  read_any(std::move(request), context, std::move(done));
+}
+
 void DirectRouter::read_range(core::RangeReadRequest request, const RequestContext& context,
                               base::Function<void(core::RangeReadReply)> done) {
-  gate_.count_read();
-  core::RangeReadReply reply = core_.read_range(request);
-  if (!reply.is_cold) return done(std::move(reply));
-  gate_.count_miss();
-  cold_.read_range(source(), std::move(request), context, std::move(done));
+  read_any(std::move(request), context, std::move(done));
 }
 
 void DirectRouter::read_version(const RequestContext& /*context*/,

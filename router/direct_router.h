@@ -60,6 +60,8 @@ class DirectRouter final : public RequestRouter {
   /// The core, which outlives the router.
   [[nodiscard]] ColdReads::Source source() const;
   void enqueue(PendingOperation pending);
+  template <class Request, class Reply>
+  void read_any(Request request, const RequestContext& context, base::Function<void(Reply)> done);
 
   CommitPipeline& pipeline_;
   core::KvServiceCore& core_;
