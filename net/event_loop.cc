@@ -44,7 +44,7 @@ EventLoop::~EventLoop() {
 
 bool EventLoop::drop_all() {
   // What a dropped task owned may post, or close a descriptor, while it is destroyed.
-  std::vector<Task> tasks = std::exchange(turn_end_, {});
+  std::vector<Task> tasks = std::exchange(step_end_, {});
   std::map<TimerKey, Task> timers;
   {
     const std::lock_guard lock(mutex_);
@@ -136,7 +136,7 @@ void EventLoop::turn() {
     auto* const watch = static_cast<Watch*>(event.data.ptr);
     if (watch != nullptr) serve(*watch, event.events);  // EL2: closed ones are still there
   }
-  end_turn();
+  end_step();
   run_tasks();
   fire_timers();
 }
@@ -176,7 +176,7 @@ void EventLoop::run_tasks() {
   for (Task& task : batch_) {
     task();
     task = nullptr;  // what it owned goes before the next task runs
-    end_turn();      // EL3
+    end_step();      // EL3
   }
   batch_.clear();
 }
@@ -191,14 +191,14 @@ void EventLoop::fire_timers() {
     lock.unlock();
     timer.mapped()();
     timer.mapped() = nullptr;
-    end_turn();  // EL3
+    end_step();  // EL3
     lock.lock();
   }
 }
 
-void EventLoop::end_turn() {
-  while (!turn_end_.empty()) {
-    ending_.swap(turn_end_);
+void EventLoop::end_step() {
+  while (!step_end_.empty()) {
+    ending_.swap(step_end_);
     for (Task& task : ending_) {
       task();
       task = nullptr;

@@ -30,7 +30,7 @@ class WatchedFd;
 ///   EL3  What was left for the end of a step (the ready descriptors, a task, a timer) is done
 ///        before the next step begins: a task that blocks holds up no answer of one before it.
 ///
-/// Threads: as base::Dispatcher; `at_turn_end` on the loop only. `run` by one thread at a time.
+/// Threads: as base::Dispatcher; `at_step_end` on the loop only. `run` by one thread at a time.
 /// Failure: a task that throws ends the process; folders keep their exceptions inside. Without
 /// descriptors for itself it cannot be made and ends the process.
 class EventLoop final : public base::Dispatcher {
@@ -47,7 +47,7 @@ class EventLoop final : public base::Dispatcher {
   [[nodiscard]] const base::Clock& clock() const override { return clock_; }
 
   /// Runs the task when what runs now has ended (EL3).
-  void at_turn_end(Task task) { turn_end_.push_back(std::move(task)); }
+  void at_step_end(Task task) { step_end_.push_back(std::move(task)); }
 
   /// Runs tasks on the calling thread until `stop`.
   void run();
@@ -71,7 +71,7 @@ class EventLoop final : public base::Dispatcher {
   static void serve(Watch& watch, std::uint32_t events);
   void run_tasks();
   void fire_timers();
-  void end_turn();
+  void end_step();
   void wake();
   /// True if it dropped something that waited, which may have added to what waits.
   [[nodiscard]] bool drop_all();
@@ -80,7 +80,7 @@ class EventLoop final : public base::Dispatcher {
   int epoll_ = -1;
   int wake_ = -1;
   bool stopping_ = false;       ///< The loop only.
-  std::vector<Task> turn_end_;  ///< The loop only.
+  std::vector<Task> step_end_;  ///< The loop only.
   std::vector<Task> ending_;    ///< The loop only.
   std::vector<Task> batch_;     ///< The loop only.
 

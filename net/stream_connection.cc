@@ -170,7 +170,7 @@ void StreamConnection::send(base::Bytes bytes) {
 void StreamConnection::schedule_flush() {
   if (flush_scheduled_ || waiting_writable_) return;
   flush_scheduled_ = true;
-  slot_->dispatcher.at_turn_end([self = shared_from_this()] {
+  slot_->dispatcher.at_step_end([self = shared_from_this()] {
     self->flush_scheduled_ = false;
     self->flush();
   });

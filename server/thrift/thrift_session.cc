@@ -107,14 +107,14 @@ class ThriftSession::Mailbox final : public ReplyRoute,
   ThriftCall* last_ = nullptr;         ///< Of them; means nothing while there are none.
 };
 
-/// Mailboxes that got their first reply from this loop in this turn. A loop that ends many calls in
-/// one turn wakes the loop of their sessions once, when it has ended them all.
+/// Mailboxes that got their first reply from this loop in this step. A loop that ends many calls in
+/// one step wakes the loop of their sessions once, when it has ended them all.
 ///
 /// Threads: confined to one.
 class ThriftSession::Mailbox::Outbox {
  public:
   void add(net::EventLoop& here, std::shared_ptr<Mailbox> mailbox) {
-    if (waiting_.empty()) here.at_turn_end([this] { flush(); });
+    if (waiting_.empty()) here.at_step_end([this] { flush(); });
     waiting_.push_back(std::move(mailbox));
   }
 

@@ -52,7 +52,7 @@ TEST(EventLoop, WhatIsLeftForTheEndRunsBeforeTheNextTask) {
   std::vector<int> seen;
   EventLoop& loop = worker.dispatcher();
   loop.post([&] {
-    loop.at_turn_end([&] { seen.push_back(2); });
+    loop.at_step_end([&] { seen.push_back(2); });
     seen.push_back(1);
   });
   loop.post([&] { seen.push_back(3); });  // Of the same batch, and it might block.
