@@ -8,7 +8,6 @@
 //   bench_commit behind DIRECTORY [operations] [rows]   CPU of the persistence thread and of
 //       RocksDB's own threads for each SET, written in batches of so many operations
 // Keys are 16 random bytes, values 100; `update` draws the keys from a million that exist.
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +18,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <filesystem>
 #include <future>
 #include <string>
 #include <vector>
@@ -28,6 +26,7 @@
 #include "core/kv_store_executor.h"
 #include "net/worker.h"
 #include "router/standalone.h"
+#include "tests/support/bench_disk.h"
 #include "tests/support/marks.h"
 
 namespace synod::router {
@@ -40,15 +39,9 @@ constexpr std::size_t kPopulation = 1'000'000;
 constexpr std::size_t kRounds = 9;
 
 using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void die(const char* what, const std::string& why) {
-  std::fprintf(stderr, "%s: %s\n", what, why.c_str());
-  std::exit(1);
-}
-
-void check(const base::Status& status, const char* what) {
-  if (!status.ok()) die(what, status.to_string());
-}
+using tests::BareFile;
+using tests::check;
+using tests::die;
 
 double micros_of(clockid_t clock) {
   timespec now{};
@@ -121,39 +114,6 @@ class PumpedDispatcher final : public base::Dispatcher {
   base::SystemClock clock_;
   std::mutex mutex_;
   std::deque<Task> tasks_;
-};
-
-/// The rival: whole blocks into a file that is zero-filled before, one write and one sync each.
-class BareFile {
- public:
-  BareFile(const std::string& path, std::size_t bytes_max) : bytes_max_(bytes_max) {
-    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd_ < 0) die("open", path);
-    const base::Bytes zeros(1 << 20, '\0');
-    for (std::size_t at = 0; at < bytes_max; at += zeros.size()) write(zeros);
-    ::fsync(fd_);
-    at_ = 0;
-  }
-  ~BareFile() { ::close(fd_); }
-  BareFile(const BareFile&) = delete;
-  BareFile& operator=(const BareFile&) = delete;
-
-  void write_synced(base::BytesView bytes) {
-    if (at_ + bytes.size() > bytes_max_) at_ = 0;
-    write(bytes);
-    if (::fdatasync(fd_) != 0) die("fdatasync", "failed");
-  }
-
- private:
-  void write(base::BytesView bytes) {
-    const auto written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(at_));
-    if (written != static_cast<ssize_t>(bytes.size())) die("pwrite", "failed");
-    at_ += bytes.size();
-  }
-
-  const std::size_t bytes_max_;
-  int fd_ = -1;
-  std::size_t at_ = 0;
 };
 
 /// How many bytes the log wrote.
@@ -401,14 +361,11 @@ void bench_behind(const std::string& directory, std::size_t operations, std::siz
 
 /// All of them, in a directory of their own below this one: on a disk, not in memory.
 int bench_marks() {
-  char directory[] = "bench-XXXXXX";
-  if (::mkdtemp(directory) == nullptr) die("mkdtemp", directory);
-  const std::string root = directory;
+  const tests::BenchDirectory directory;
   constexpr std::size_t kRowsAtOnce = 2'560;
-  bench_sync(root + "/sync", kRounds, false);
+  bench_sync(directory.path() + "/sync", kRounds, false);
   bench_execute(kPopulation, false);
-  bench_behind(root + "/behind", kPopulation, kRowsAtOnce);
-  std::filesystem::remove_all(directory);
+  bench_behind(directory.path() + "/behind", kPopulation, kRowsAtOnce);
   return 0;
 }
 

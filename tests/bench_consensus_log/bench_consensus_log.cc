@@ -6,20 +6,19 @@
 //   bench_consensus_log recover DIRECTORY [mebibytes] time of PaxosLog::open
 //   bench_consensus_log simulate - [frames]           a small frame with its sync, and an open, on
 //       the simulated disk: what simulations pay
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "consensus/log/paxos_log.h"
 #include "storage/sim_file.h"
+#include "tests/support/bench_disk.h"
 #include "tests/support/marks.h"
 
 namespace synod::consensus {
@@ -32,18 +31,12 @@ constexpr std::size_t kAppendRounds = 15;
 constexpr std::size_t kRecoverMebibytes = 1024;
 
 using Clock = std::chrono::steady_clock;
+using tests::BareFile;
+using tests::check;
+using tests::die;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-[[noreturn]] void die(const char* what, const std::string& why) {
-  std::fprintf(stderr, "%s: %s\n", what, why.c_str());
-  std::exit(1);
-}
-
-void check(const base::Status& status, const char* what) {
-  if (!status.ok()) die(what, status.to_string());
 }
 
 PaxosLog::Opened open_log(storage::FileSystem& files, const std::string& directory,
@@ -79,37 +72,6 @@ Persist make_group(std::uint64_t first, std::size_t entries, std::size_t bytes) 
   }
   return persist;
 }
-
-/// The rival: whole blocks into a file that is zero-filled before, one write and one sync each.
-class BareFile {
- public:
-  BareFile(const std::string& path, std::size_t bytes_max) {
-    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd_ < 0) die("open", path);
-    const base::Bytes zeros(1 << 20, '\0');
-    for (std::size_t at = 0; at < bytes_max; at += zeros.size()) write(zeros);
-    ::fsync(fd_);
-    at_ = 0;
-  }
-  ~BareFile() { ::close(fd_); }
-  BareFile(const BareFile&) = delete;
-  BareFile& operator=(const BareFile&) = delete;
-
-  void write_synced(base::BytesView bytes) {
-    write(bytes);
-    if (::fdatasync(fd_) != 0) die("fdatasync", "failed");
-  }
-
- private:
-  void write(base::BytesView bytes) {
-    const auto written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(at_));
-    if (written != static_cast<ssize_t>(bytes.size())) die("pwrite", "failed");
-    at_ += bytes.size();
-  }
-
-  int fd_ = -1;
-  std::size_t at_ = 0;
-};
 
 void bench_append(const std::string& directory, std::size_t rounds) {
   const auto files = storage::make_posix_file_system();
@@ -205,11 +167,9 @@ void bench_simulate(std::size_t frames) {
 
 /// Both, in a directory of its own beside where it is called: on a disk, not in memory.
 void bench_marks() {
-  char directory[] = "bench-XXXXXX";
-  if (::mkdtemp(directory) == nullptr) die("mkdtemp", directory);
-  bench_append(std::string(directory) + "/append", kAppendRounds);
-  bench_recover(std::string(directory) + "/recover", kRecoverMebibytes);
-  std::filesystem::remove_all(directory);
+  const tests::BenchDirectory directory;
+  bench_append(directory.path() + "/append", kAppendRounds);
+  bench_recover(directory.path() + "/recover", kRecoverMebibytes);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 //   bench_load <directory> [keys]     fills the directory if it is empty, then loads it
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -13,18 +12,13 @@
 #include "core/transactional_kv_database.h"
 #include "storage/storage_backend.h"
 #include "tests/bench_table/measure.h"
+#include "tests/support/bench_disk.h"
 #include "tests/support/marks.h"
 
 namespace synod::core {
 namespace {
 
 constexpr std::size_t kValueBytes = 100;
-
-void require(const base::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.to_string().c_str());
-  std::exit(1);
-}
 
 KvOperation commit_of(std::uint64_t first, std::uint64_t end) {
   KvOperation operation;
@@ -52,15 +46,15 @@ void fill(storage::StorageBackend& backend, std::uint64_t keys) {
   static_cast<void>(core.execute(LogIndex(1), first));
   for (std::uint64_t i = 0; i * kCommitKeys < keys; ++i) {
     const KvOperation commit = commit_of(i * kCommitKeys, (i + 1) * kCommitKeys);
-    require(core.execute(LogIndex(i + 2), commit).outcome.ok()
-                ? base::Status()
-                : base::Status(base::StatusCode::kCorruption, "a commit failed"));
+    tests::check(core.execute(LogIndex(i + 2), commit).outcome.ok()
+                     ? base::Status()
+                     : base::Status(base::StatusCode::kCorruption, "a commit failed"));
     database.seal();
-    if (i % 16 == 0) require(backend.write(database.write_behind().take().rows));
+    if (i % 16 == 0) tests::check(backend.write(database.write_behind().take().rows));
   }
-  require(backend.write(database.write_behind().take().rows));
-  require(backend.flush());
-  require(backend.compact());
+  tests::check(backend.write(database.write_behind().take().rows));
+  tests::check(backend.flush());
+  tests::check(backend.compact());
 }
 
 /// The parts of a load that can be told apart from outside.
@@ -68,7 +62,7 @@ void phases(const storage::StorageBackend& backend) {
   const StateHasher hasher({});
   std::uint64_t rows = 0;
   const double scan = bench::thread_seconds([&] {
-    require(backend.scan({}, {}, [&](base::BytesView, base::BytesView) {
+    tests::check(backend.scan({}, {}, [&](base::BytesView, base::BytesView) {
       ++rows;
       return true;
     }));
@@ -76,7 +70,7 @@ void phases(const storage::StorageBackend& backend) {
   StateHash sum;
   std::uint64_t digests = 0;
   const double digest = bench::thread_seconds([&] {
-    require(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
+    tests::check(backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
       const auto ref = parse_entry_row_key(key);
       if (!ref) return true;
       const auto row = parse_entry_row_value(value);
@@ -96,7 +90,8 @@ void load(const storage::StorageBackend& backend, bool prints_marks) {
   for (int round = 0; round < 3; ++round) {
     TransactionalKvDatabase database{DatabaseOptions()};
     const double wall_before = bench::now_seconds();
-    const double taken = bench::thread_seconds([&] { require(database.load(backend).status()); });
+    const double taken =
+        bench::thread_seconds([&] { tests::check(database.load(backend).status()); });
     const double wall = bench::now_seconds() - wall_before;
     const auto keys = static_cast<double>(database.key_count());
     std::printf(
@@ -112,10 +107,10 @@ void load(const storage::StorageBackend& backend, bool prints_marks) {
 
 int run(const std::string& directory, std::uint64_t keys, bool prints_marks) {
   auto backend = storage::open_rocksdb_backend(directory, {});
-  require(backend.status());
+  tests::check(backend.status());
   const char applied = kAppliedRow;
   const auto known = (*backend)->get({&applied, 1});
-  require(known.status());
+  tests::check(known.status());
   if (!known->has_value()) fill(**backend, keys);
   phases(**backend);
   load(**backend, prints_marks);
@@ -131,9 +126,6 @@ int main(int argc, char** argv) {
   if (argc > 1) {
     return synod::core::run(argv[1], argc > 2 ? std::strtoull(argv[2], nullptr, 10) : kKeys, false);
   }
-  char directory[] = "bench-XXXXXX";
-  if (::mkdtemp(directory) == nullptr) return 1;
-  const int code = synod::core::run(directory, kMarkKeys, true);
-  std::filesystem::remove_all(directory);
-  return code;
+  const synod::tests::BenchDirectory directory;
+  return synod::core::run(directory.path(), kMarkKeys, true);
 }
