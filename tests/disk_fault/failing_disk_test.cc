@@ -137,7 +137,9 @@ TEST_F(FailingDisk, EndsTheLeaderAtTheFirstSyncThatFails) {
 
 constexpr const char* kSlow = "delay_exit=300000";
 constexpr double kSlowFactor = 2;
-constexpr double kFloorMs = 25;  ///< Below it a ratio says more about the machine.
+/// Below a third of the delay nobody waited for it, and a ratio says more about the machine: what
+/// else ran in either half of the measurement.
+constexpr double kFloorMs = 100;
 
 TEST_F(FailingDisk, ThatIsSlowAtAFollowerSlowsNobody) {
   const Seconds time(rounds_of("SYNOD_SLOW_SECONDS", 6));

@@ -68,7 +68,9 @@ class Partition : public testing::Test {
   [[nodiscard]] group::Ledger& ledger() { return ledger_; }
 
   std::size_t leader_now() {
-    const auto found = group().leader();
+    auto found = group().leader();
+    const Millis end = now() + kServesWithin;
+    for (; !found && now() < end; ::poll(nullptr, 0, kStepMs)) found = group().leader();
     EXPECT_TRUE(found.has_value()) << "nobody knows a leader";
     return found.value_or(0);
   }
@@ -221,12 +223,15 @@ TEST_F(Partition, AnIsolatedFollowerIsMissedByNobodyAndAnswersNothing) {
 }
 
 TEST_F(Partition, AFollowerThatComesBackDoesNotDeposeALeader) {
-  const std::size_t leader = leader_now();
-  const std::string ballot = group().status_of(leader, "ballot");
-  ASSERT_FALSE(ballot.empty());
-  for (const std::size_t follower : {after(leader), after(leader, 2)}) {
+  for (const std::size_t distance : {1U, 2U}) {
+    const std::size_t follower = after(leader_now(), distance);
     must(network().isolate(follower));
     const Progress alone = observe(fault_time(4));  // many times the election timeout
+    // Who leads just before it comes back: a machine that stood still may have ended a lead.
+    const auto leader = group().leader(follower);
+    ASSERT_TRUE(leader.has_value());
+    const std::string ballot = group().status_of(*leader, "ballot");
+    ASSERT_FALSE(ballot.empty());
     must(network().heal());
     const auto back = group().time_to_write(follower, kHealsWithin);
     must(back.status());
@@ -236,7 +241,7 @@ TEST_F(Partition, AFollowerThatComesBackDoesNotDeposeALeader) {
                 static_cast<long long>(back->count()),
                 static_cast<long long>(together.stall.count()));
     EXPECT_GT(together.acknowledged, 0U);
-    EXPECT_EQ(group().status_of(leader, "ballot"), ballot);
+    EXPECT_EQ(group().status_of(*leader, "ballot"), ballot);
     EXPECT_EQ(group().leader(), leader);
   }
   expect_converges("pre-vote");
