@@ -30,7 +30,7 @@ constexpr std::array<ValueFlag, 8> kValueFlags = {{
     {"-n,--node-id", "server.node_id", "number of this node"},
     {"--peers", "cluster.peers", "all nodes of the group, as 1=host:6001,2=host:6002,..."},
     {"--bind", "server.bind", "address to listen on"},
-    {"--workers", "server.workers", "network threads; 0: one for each usable processor"},
+    {"--workers", "server.workers", "network threads; 0: one for each usable processor but one"},
     {"--durability", "database.durability", "sync, batched or async"},
     {"--log-level", "log.level", "debug, info, warning or error"},
 }};

@@ -19,7 +19,7 @@ struct ServerSection {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 9090;
   bool insecure_plaintext = false;
-  std::uint32_t workers = 0;  ///< 0: as many as the machine and its quota give; worker_count().
+  std::uint32_t workers = 0;  ///< 0: what suits the machine and its quota; worker_count().
   std::string data_dir = "./data";
   std::uint32_t node_id = 0;
   std::uint32_t connections_max = 20'000;
@@ -126,8 +126,12 @@ struct Config {
 /// An IPv4 or IPv6 address, or localhost.
 [[nodiscard]] bool is_address(const std::string& text);
 
-/// Worker threads for this configuration: `server.workers`, or the processors this process may
-/// really use.
+/// Network threads for this configuration: `server.workers`, or what suits the processors this
+/// process may really use.
 [[nodiscard]] std::uint32_t worker_count(const Config& config);
+
+/// All but one: what commits, replicates and persists needs a processor as well, and a network
+/// thread that never waits for one serves more than two that do.
+[[nodiscard]] std::uint32_t default_workers(std::uint32_t processors);
 
 }  // namespace synod::server

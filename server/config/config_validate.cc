@@ -40,8 +40,10 @@ bool is_loopback(const std::string& address) {
 }
 
 std::uint32_t worker_count(const Config& config) {
-  return config.server.workers != 0 ? config.server.workers : usable_processors();
+  return config.server.workers != 0 ? config.server.workers : default_workers(usable_processors());
 }
+
+std::uint32_t default_workers(std::uint32_t processors) { return std::max(processors, 2U) - 1; }
 
 std::vector<std::string> broken_rules(const Config& config) {
   std::vector<std::string> broken = broken_group_rules(config);

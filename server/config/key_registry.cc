@@ -75,9 +75,9 @@ void add_server(std::vector<Key>& keys) {
   keys.push_back(row<kIn, &S::insecure_plaintext>(
       "server", "insecure_plaintext", kBool, 0, 0,
       "Required to bind anything but loopback: traffic is neither encrypted nor authenticated."));
-  keys.push_back(row<kIn, &S::workers>(
-      "server", "workers", kInteger, 0, 1024,
-      "Network threads; 0 takes what the machine and its cgroup quota give."));
+  keys.push_back(row<kIn, &S::workers>("server", "workers", kInteger, 0, 1024,
+                                       "Network threads; 0: one for each processor that the "
+                                       "machine and its cgroup quota give, but one."));
   keys.push_back(row<kIn, &S::data_dir>("server", "data_dir", kText, 0, 0,
                                         "Folder of all data, created if absent."));
   keys.push_back(row<kIn, &S::node_id>("server", "node_id", kInteger, 0, 65'535,

@@ -174,5 +174,12 @@ TEST_F(ConfigLoad, WorkersFollowTheMachineUnlessSet) {
   EXPECT_EQ(worker_count(config), 7U);
 }
 
+TEST(DefaultWorkers, LeaveOneProcessorToWhatIsNoNetworkThread) {
+  EXPECT_EQ(default_workers(1), 1U);
+  EXPECT_EQ(default_workers(2), 1U);
+  EXPECT_EQ(default_workers(3), 2U);
+  EXPECT_EQ(default_workers(64), 63U);
+}
+
 }  // namespace
 }  // namespace synod::server
