@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <system_error>
 
 #include "base/text.h"
@@ -74,9 +75,17 @@ Result<std::size_t> read_fully(int fd, std::uint64_t offset, char* out, std::siz
   return done;
 }
 
+bool is_aligned(std::uint64_t offset, const char* memory, std::size_t size) {
+  return offset % kAlignment == 0 && size % kAlignment == 0 &&
+         reinterpret_cast<std::uintptr_t>(memory) % kAlignment == 0;
+}
+
+/// A file behind the page cache, but for whole blocks if it has a second descriptor for those. The
+/// kernel keeps the two coherent: a direct write first writes back and then drops cached pages.
 class PosixFile final : public File {
  public:
-  PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  PosixFile(Descriptor fd, std::string path, std::optional<Descriptor> direct = std::nullopt)
+      : fd_(std::move(fd)), path_(std::move(path)), direct_(std::move(direct)) {}
 
   Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t size) const override {
     return read_fully(fd_.get(), offset, out, size, path_);
@@ -85,9 +94,16 @@ class PosixFile final : public File {
   Status write_at(std::uint64_t offset, base::BytesView bytes) override {
     std::size_t done = 0;
     while (done < bytes.size()) {
-      const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
+      const char* const from = bytes.data() + done;
+      const std::size_t left = bytes.size() - done;
+      const bool is_direct = direct_ && is_aligned(offset + done, from, left);
+      const ssize_t n = ::pwrite(is_direct ? direct_->get() : fd_.get(), from, left,
                                  static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EINVAL && is_direct) {
+        direct_.reset();  // larger blocks than ours: nothing was written, the page cache takes it
+        continue;
+      }
       if (n < 0) return os_error("write", path_, errno);
       if (n == 0) return os_error("write", path_, ENOSPC);
       done += static_cast<std::size_t>(n);
@@ -119,6 +135,7 @@ class PosixFile final : public File {
  private:
   Descriptor fd_;
   std::string path_;
+  std::optional<Descriptor> direct_;
 };
 
 /// Reads past the page cache. Unaligned requests go through an aligned buffer of at most 1 MiB.
@@ -160,10 +177,6 @@ class UncachedFile final : public File {
   bool reads_medium() const override { return true; }
 
  private:
-  static bool is_aligned(std::uint64_t offset, const char* out, std::size_t size) {
-    return offset % kAlignment == 0 && size % kAlignment == 0 &&
-           reinterpret_cast<std::uintptr_t>(out) % kAlignment == 0;
-  }
   Status refuse(const char* action) const { return os_error(action, path_, EBADF); }
 
   /// A short read that leaves the alignment is the end of the file.
@@ -204,7 +217,14 @@ class PosixFileSystem final : public FileSystem {
     if (mode == OpenMode::kReadUncached) return open_uncached(path);
     Descriptor fd = open_descriptor(path, flags_of(mode));
     if (!fd.valid()) return os_error("open", path, errno);
-    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
+    std::optional<Descriptor> direct;
+    if (mode == OpenMode::kCreateUncached) {
+      direct.emplace(open_descriptor(path, O_WRONLY | O_DIRECT | O_NOFOLLOW));
+      if (!direct->valid() && errno != EINVAL) return os_error("open", path, errno);
+      if (!direct->valid()) direct.reset();
+    }
+    return std::unique_ptr<File>(
+        std::make_unique<PosixFile>(std::move(fd), path, std::move(direct)));
   }
 
   bool exists(const std::string& path) const override {
@@ -289,6 +309,7 @@ class PosixFileSystem final : public FileSystem {
       case OpenMode::kReadWrite:
         return O_RDWR | O_NOFOLLOW;
       case OpenMode::kCreate:
+      case OpenMode::kCreateUncached:
         return O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
       case OpenMode::kCreateOrOpen:
         return O_RDWR | O_CREAT | O_NOFOLLOW;

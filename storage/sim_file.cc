@@ -364,8 +364,9 @@ Result<std::unique_ptr<File>> SimFileSystem::open(const std::string& path, OpenM
   const std::lock_guard lock(mutex_);
   SYNOD_RETURN_IF_ERROR(begin_io("open", path));
   std::shared_ptr<Node> node = find(path);
-  const bool creates = mode == OpenMode::kCreate || mode == OpenMode::kCreateOrOpen;
-  if (node != nullptr && mode == OpenMode::kCreate) {
+  const bool must_be_new = mode == OpenMode::kCreate || mode == OpenMode::kCreateUncached;
+  const bool creates = must_be_new || mode == OpenMode::kCreateOrOpen;
+  if (node != nullptr && must_be_new) {
     return Status(StatusCode::kAlreadyExists, base::concat("open ", path, ": it exists"));
   }
   if (node != nullptr && node->directory) {

@@ -39,7 +39,7 @@ Status copy_range(const File& from, File& to, std::uint64_t end) {
 Result<std::unique_ptr<File>> create_blank_segment(FileSystem& files, const std::string& path,
                                                    std::uint64_t bytes) {
   if (files.exists(path)) SYNOD_RETURN_IF_ERROR(files.remove(path));
-  SYNOD_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.open(path, OpenMode::kCreate));
+  SYNOD_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.open(path, OpenMode::kCreateUncached));
   Status status = fill_with_zeros(*file, 0, bytes);
   if (status.ok()) status = file->sync();
   if (status.ok()) return file;

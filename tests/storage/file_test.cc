@@ -5,8 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <memory>
+
+#include "base/random.h"
 
 namespace synod::storage {
 namespace {
@@ -59,13 +64,49 @@ TEST_F(PosixFiles, UncachedReadsHideAlignment) {
   }
 }
 
+/// Blocks past the page cache, odd bytes through it, reads between them.
+TEST_F(PosixFiles, UncachedWritesAreSeenByEveryRead) {
+  constexpr std::size_t kBlock = 4096;
+  constexpr std::size_t kBlocks = 32;
+  const std::unique_ptr<char, decltype(&std::free)> aligned(
+      static_cast<char*>(std::aligned_alloc(kBlock, kBlocks * kBlock)), &std::free);
+  auto file = files_->open(path("log"), OpenMode::kCreateUncached);
+  ASSERT_TRUE(file.ok()) << file.status().to_string();
+  std::string model(kBlocks * kBlock, '\0');
+  ASSERT_TRUE((*file)->write_at(0, model).ok());
+  base::Random random(7);
+  for (int round = 0; round < 400; ++round) {
+    const bool is_whole = random.below(2) == 0;
+    const std::size_t unit = is_whole ? kBlock : 1;
+    const std::size_t units = model.size() / unit;
+    const std::size_t begin = random.below(units);
+    const std::size_t size = (1 + random.below(std::min<std::size_t>(units - begin, 8))) * unit;
+    std::memset(aligned.get(), static_cast<int>(random.below(256)), size);
+    ASSERT_TRUE((*file)->write_at(begin * unit, {aligned.get(), size}).ok());
+    model.replace(begin * unit, size, aligned.get(), size);
+    if (random.below(8) == 0) {
+      ASSERT_TRUE((*file)->sync().ok());
+    }
+    std::string seen(model.size(), 'x');
+    ASSERT_EQ((*file)->read_at(0, seen.data(), seen.size()).value(), seen.size());
+    ASSERT_EQ(seen, model) << round;
+  }
+  ASSERT_TRUE((*file)->sync().ok());
+  const auto again = files_->open(path("log"), OpenMode::kReadUncached);
+  ASSERT_TRUE(again.ok());
+  std::string seen(model.size(), 'x');
+  ASSERT_EQ((*again)->read_at(0, seen.data(), seen.size()).value(), seen.size());
+  EXPECT_EQ(seen, model);
+}
+
 TEST_F(PosixFiles, TellsMissingFromExisting) {
   EXPECT_EQ(files_->open(path("no"), OpenMode::kRead).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(files_->open(path("no"), OpenMode::kReadUncached).status().code(),
             StatusCode::kNotFound);
   ASSERT_TRUE(files_->open(path("yes"), OpenMode::kCreate).ok());
-  EXPECT_EQ(files_->open(path("yes"), OpenMode::kCreate).status().code(),
-            StatusCode::kAlreadyExists);
+  for (const OpenMode mode : {OpenMode::kCreate, OpenMode::kCreateUncached}) {
+    EXPECT_EQ(files_->open(path("yes"), mode).status().code(), StatusCode::kAlreadyExists);
+  }
   EXPECT_TRUE(files_->open(path("yes"), OpenMode::kCreateOrOpen).ok());
   EXPECT_EQ(files_->remove(path("no")).code(), StatusCode::kNotFound);
 }
