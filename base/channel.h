@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace synod::base {
 
@@ -23,13 +26,16 @@ inline constexpr std::size_t kPriorityCount = 4;
 ///   CH3  Every kLowShare-th pop starts with one of the less urgent priorities, each in its turn:
 ///        whatever the others do, the head of every queue leaves within 3 * kLowShare pops.
 ///
-/// Threads: thread-safe. It does not wake anybody: the producer posts to the consumer's
-/// Dispatcher when `push` says the queue was empty.
+/// Threads: `push` and `size` from any thread, `pop` from one. What was pushed is taken over all at
+/// once, so that producers meet the consumer once for a burst and not for each item. It does not
+/// wake anybody: the producer posts to the consumer's Dispatcher when `push` says the queue was
+/// empty.
 template <class T>
 class BoundedChannel {
  public:
   enum class Push : std::uint8_t { kRefused, kQueued, kQueuedFirst };
   static constexpr std::uint32_t kLowShare = 16;
+  static constexpr std::size_t kKeep = 1024;  ///< Items for which an empty queue has room.
 
   explicit BoundedChannel(std::size_t capacity) : capacity_(capacity) {}
 
@@ -37,30 +43,28 @@ class BoundedChannel {
   /// untouched.
   [[nodiscard]] Push push(T& item, Priority priority = Priority::kNormal) {
     const std::lock_guard lock(mutex_);
-    if (size_ >= capacity_) return Push::kRefused;
-    queues_[static_cast<std::size_t>(priority)].push_back(std::move(item));
-    return ++size_ == 1 ? Push::kQueuedFirst : Push::kQueued;
+    if (size_.load(std::memory_order_relaxed) >= capacity_) return Push::kRefused;
+    pushed_[static_cast<std::size_t>(priority)].push_back(std::move(item));
+    // Released behind the item: who counts it finds it.
+    return size_.fetch_add(1, std::memory_order_acq_rel) == 0 ? Push::kQueuedFirst : Push::kQueued;
   }
 
   [[nodiscard]] std::optional<T> pop() {
-    const std::lock_guard lock(mutex_);
-    if (size_ == 0) return std::nullopt;
+    if (size_.load(std::memory_order_acquire) > taken_) take_over();
+    if (taken_ == 0) return std::nullopt;
     const std::size_t start = ++pops_ % kLowShare == 0 ? next_turn() : 0;
     for (std::size_t i = 0; i < kPriorityCount; ++i) {
-      auto& queue = queues_[(start + i) % kPriorityCount];
-      if (queue.empty()) continue;
-      std::optional<T> item(std::move(queue.front()));
-      queue.pop_front();
-      --size_;
+      Lane& lane = lanes_[(start + i) % kPriorityCount];
+      if (lane.next == lane.items.size()) continue;
+      std::optional<T> item(std::move(lane.items[lane.next++]));
+      --taken_;
+      size_.fetch_sub(1, std::memory_order_acq_rel);
       return item;
     }
     return std::nullopt;
   }
 
-  [[nodiscard]] std::size_t size() const {
-    const std::lock_guard lock(mutex_);
-    return size_;
-  }
+  [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
@@ -70,10 +74,46 @@ class BoundedChannel {
     return turn_;
   }
 
+  /// Items from `next` on. One run of memory: a deque would allocate where the producer stands what
+  /// it frees where the consumer stands, every few items.
+  struct Lane {
+    std::vector<T> items;
+    std::size_t next = 0;
+
+    void append(std::vector<T>& pushed) {
+      if (next == items.size()) {
+        items.clear();
+        next = 0;
+        items.swap(pushed);  // who had a burst gives its room back
+        if (pushed.capacity() > kKeep) pushed = std::vector<T>();
+        return;
+      }
+      if (next * 2 >= items.size()) {
+        // Each item is moved at most once for one that left before it.
+        items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(next));
+        next = 0;
+      }
+      std::move(pushed.begin(), pushed.end(), std::back_inserter(items));
+      pushed.clear();
+    }
+  };
+
+  void take_over() {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < kPriorityCount; ++i) {
+      taken_ += pushed_[i].size();
+      if (!pushed_[i].empty()) lanes_[i].append(pushed_[i]);
+    }
+  }
+
   const std::size_t capacity_;
-  mutable std::mutex mutex_;
-  std::array<std::deque<T>, kPriorityCount> queues_;
-  std::size_t size_ = 0;
+  std::mutex mutex_;
+  std::array<std::vector<T>, kPriorityCount> pushed_;  ///< Guarded by mutex_.
+  std::atomic<std::size_t> size_{0};                   ///< Of pushed_ and lanes_.
+
+  // The consumer's alone.
+  std::array<Lane, kPriorityCount> lanes_;
+  std::size_t taken_ = 0;  ///< Of lanes_.
   std::size_t turn_ = 0;
   std::uint32_t pops_ = 0;
 };

@@ -83,6 +83,20 @@ TEST(BoundedChannel, UrgentWorkKeepsMostOfTheShare) {
   EXPECT_GE(urgent, 900);
 }
 
+// CH2, with a backlog that is never empty: what was taken over before stays in front.
+TEST(BoundedChannel, KeepsTheOrderOfWhatCameInSeveralBursts) {
+  Channel channel(10'000);
+  int pushed = 0;
+  int popped = 0;
+  for (int burst = 1; burst <= 60; ++burst) {
+    for (int i = 0; i < burst; ++i) push(channel, pushed++);
+    for (int i = 0; i < burst - 1; ++i) ASSERT_EQ(channel.pop(), popped++);
+    ASSERT_EQ(channel.size(), static_cast<std::size_t>(pushed - popped));
+  }
+  while (popped < pushed) ASSERT_EQ(channel.pop(), popped++);
+  EXPECT_EQ(channel.pop(), std::nullopt);
+}
+
 TEST(BoundedChannel, ManyProducersLoseAndDuplicateNothing) {
   constexpr int kProducers = 4;
   constexpr int kEach = 5000;
