@@ -201,8 +201,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   // What is in memory (database_memory.cc).
   [[nodiscard]] bool is_bounded() const { return options_.memory_bytes_max != 0; }
   [[nodiscard]] bool may_leave(const Record& record) const {
-    return !record.is_tombstone() && record.value_size >= options_.spill_bytes_min &&
-           record.value_size > 0;
+    return !record.is_tombstone() && record.value_size() >= options_.spill_bytes_min &&
+           record.value_size() > 0;
   }
   void count_value(const Record& record);
   void uncount_value(const Record& record);
