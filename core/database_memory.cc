@@ -25,8 +25,6 @@ constexpr std::uint64_t kUncoveredPerEntry = 64U << 10U;
 /// are too many, so that values can move together.
 constexpr std::uint64_t kHoleShareMax = 4;
 constexpr std::uint64_t kHoleShare = 8;
-/// What the indexes of expiries and of tombstones take for an entry.
-constexpr std::uint64_t kIndexEntryBytes = 26;
 constexpr int kReadAttempts = 3;
 /// That come back in one call of housekeep: a fraction of a millisecond.
 constexpr std::size_t kWarmValuesPerCall = 512;
@@ -54,7 +52,7 @@ std::uint64_t TransactionalKvDatabase::used_bytes() const {
 }
 
 void TransactionalKvDatabase::count_lists() {
-  list_bytes_.store(kIndexEntryBytes * (expiries_.size() + tombstones_.size()) +
+  list_bytes_.store(expiries_.memory_bytes() + tombstones_.memory_bytes() +
                         sizeof(Superseded) * superseded_.size() + sizeof(Dead) * dead_.size(),
                     std::memory_order_relaxed);
 }

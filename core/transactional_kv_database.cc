@@ -38,7 +38,7 @@ void destroy_view(void* view) { delete static_cast<const NamespaceView*>(view); 
 
 TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
     : options_(options),
-      heap_(epochs_),
+      heap_(epochs_, options.node_range_bytes),
       points_(base::random_sip_key(), epochs_, heap_.base()),
       order_(epochs_, heap_.base()),
       state_(write_behind_),

@@ -119,6 +119,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] MemoryStatus memory_status() const;
   /// What remains if every value that may leave has left; only fewer keys make it less.
   [[nodiscard]] std::uint64_t unevictable_bytes() const;
+  /// No more keys may be admitted: the addresses for them come to their end.
+  [[nodiscard]] bool has_full_keys() const { return heap_.is_nearly_full(); }
 
   [[nodiscard]] StateHash hash() const;
   [[nodiscard]] LogIndex applied_index() const { return applied_index_; }

@@ -212,6 +212,35 @@ TEST_F(CuckooTableTest, SweepsOverEveryNodeThatStaysWhileItGrows) {
   EXPECT_EQ(still.size(), table_.size()) << "without insertions every node is met once";
 }
 
+TEST(CuckooBucket, GivesOutTheFirstOfItsTwelveSlotsThatIsFree) {
+  CuckooBucket bucket;
+  for (std::size_t slot = 0; slot < CuckooBucket::kSlots; ++slot) {
+    EXPECT_EQ(bucket.free_slot(), slot);
+    bucket.put(slot, NodeHandle(static_cast<std::uint32_t>(100 + slot)),
+               static_cast<std::uint8_t>(255 - slot));
+  }
+  EXPECT_EQ(bucket.free_slot(), CuckooBucket::kSlots);
+  for (std::size_t slot = 0; slot < CuckooBucket::kSlots; ++slot) {
+    EXPECT_EQ(bucket.tag(slot), 255 - slot);
+    EXPECT_EQ(bucket.slots[slot].load(), NodeHandle(static_cast<std::uint32_t>(100 + slot)));
+    bucket.clear(slot);
+    EXPECT_EQ(bucket.tag(slot), 0);
+    EXPECT_EQ(bucket.free_slot(), slot);
+    bucket.put(slot, NodeHandle(7), 0x80);
+    EXPECT_EQ(bucket.free_slot(), CuckooBucket::kSlots);
+  }
+}
+
+TEST(CuckooTableDeathTest, DiesOfANodeOfAnotherHeap) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EpochManager epochs;
+  const NodeRange other;
+  CuckooTable table(kSipKey, epochs, other.base());
+  KeyNode* node = test::create_node({NamespaceId(1), Space(0), "elsewhere"});
+  EXPECT_DEATH(table.insert(node), "nodes of its own heap");
+  test::destroy_node(node);
+}
+
 TEST(CuckooTableDeathTest, DiesOfAKeyInsertedTwice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EpochManager epochs;
