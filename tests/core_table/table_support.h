@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <sanitizer/asan_interface.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +14,11 @@
 #include "core/table/epoch.h"
 #include "core/table/key_node.h"
 #include "core/table/slab_allocator.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" void __asan_poison_memory_region(const volatile void* start, std::size_t bytes);
+extern "C" void __asan_unpoison_memory_region(const volatile void* start, std::size_t bytes);
+#endif
 
 namespace synod::core::test {
 
@@ -110,12 +113,16 @@ class NodeYard {
   }
   void destroy(KeyNode* node) {
     const std::size_t bytes = node->bytes();
-    ASAN_POISON_MEMORY_REGION(node, bytes);
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_poison_memory_region(node, bytes);
+#endif
     waiting_.emplace_back(node, bytes);
     if (waiting_.size() <= kWaitingMax) return;
     const auto [oldest, oldest_bytes] = waiting_.front();
     waiting_.pop_front();
-    ASAN_UNPOISON_MEMORY_REGION(oldest, oldest_bytes);
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(oldest, oldest_bytes);
+#endif
     SlabAllocator::release(oldest, oldest_bytes);
   }
 
