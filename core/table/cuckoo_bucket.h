@@ -22,8 +22,7 @@ struct alignas(64) CuckooBucket {
   std::array<std::atomic<std::uint64_t>, 2> tags{};
   std::array<std::atomic<NodeHandle>, kSlots> slots{};
 
-  /// The two words are of two moments. A node that moves between them, or is replaced, is in a slot
-  /// whose own byte tells of it: no reader needs more.
+  /// The two words may be of two moments: what is said of a slot is said by its own byte alone.
   [[nodiscard]] TagLine tag_line() const {
     return {tags[0].load(std::memory_order_acquire), tags[1].load(std::memory_order_acquire)};
   }
