@@ -47,7 +47,7 @@ base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& b
   base::Status failed;
   Loading loading;
   // Nobody reads yet: a pause for a huge page harms nobody.
-  heap_.slabs().set_eager(true);
+  heap_.set_eager(true);
   const base::Status scanned =
       backend.scan({}, {}, [&](base::BytesView key, base::BytesView value) {
         const char kind = key.empty() ? '\0' : key[0];
@@ -65,7 +65,7 @@ base::Status TransactionalKvDatabase::load_rows(const storage::StorageBackend& b
         }
         return failed.ok();
       });
-  heap_.slabs().set_eager(false);
+  heap_.set_eager(false);
   SYNOD_RETURN_IF_ERROR(scanned);
   SYNOD_RETURN_IF_ERROR(failed);
   // Both indexes at once: the backend's order is theirs.
@@ -92,11 +92,11 @@ base::Status TransactionalKvDatabase::load_entry(base::BytesView key, base::Byte
   entries_hash_.add(state_.hasher().entry(*ref, row.header));
   if (row.header.type == RecordType::kTombstone) {
     // Stored tombstones are those not yet forgotten, whether or not the floor has passed them.
-    tombstones_.emplace(row.header.version, node);
+    tombstones_.add(row.header.version, *node);
     tombstone_bytes_ += tombstone_cost(*node);
     return {};
   }
-  if (row.header.expiry != TimeMs(0)) expiries_.emplace(row.header.expiry, node);
+  if (row.header.expiry != TimeMs(0)) expiries_.add(row.header.expiry, *node);
   keys_.fetch_add(1, std::memory_order_relaxed);
   live_bytes_.fetch_add(node->key_size() + row.value.size(), std::memory_order_relaxed);
   count_value(*node->head.load(std::memory_order_relaxed));

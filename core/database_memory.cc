@@ -25,8 +25,6 @@ constexpr std::uint64_t kUncoveredPerEntry = 64U << 10U;
 /// are too many, so that values can move together.
 constexpr std::uint64_t kHoleShareMax = 4;
 constexpr std::uint64_t kHoleShare = 8;
-/// What the indexes of expiries and of tombstones take for an entry.
-constexpr std::uint64_t kIndexEntryBytes = 26;
 constexpr int kReadAttempts = 3;
 /// That come back in one call of housekeep: a fraction of a millisecond.
 constexpr std::size_t kWarmValuesPerCall = 512;
@@ -54,7 +52,7 @@ std::uint64_t TransactionalKvDatabase::used_bytes() const {
 }
 
 void TransactionalKvDatabase::count_lists() {
-  list_bytes_.store(kIndexEntryBytes * (expiries_.size() + tombstones_.size()) +
+  list_bytes_.store(expiries_.memory_bytes() + tombstones_.memory_bytes() +
                         sizeof(Superseded) * superseded_.size() + sizeof(Dead) * dead_.size(),
                     std::memory_order_relaxed);
 }
@@ -89,29 +87,29 @@ MemoryStatus TransactionalKvDatabase::memory_status() const {
 }
 
 void TransactionalKvDatabase::count_value(const Record& record) {
-  value_bytes_.fetch_add(record.value_size, std::memory_order_relaxed);
+  value_bytes_.fetch_add(record.value_size(), std::memory_order_relaxed);
   if (record.is_cold) {
     spilled_values_.fetch_add(1, std::memory_order_relaxed);
-    spilled_bytes_.fetch_add(record.value_size, std::memory_order_relaxed);
+    spilled_bytes_.fetch_add(record.value_size(), std::memory_order_relaxed);
   } else if (may_leave(record)) {
-    droppable_bytes_.fetch_add(record.value_size, std::memory_order_relaxed);
+    droppable_bytes_.fetch_add(record.value_size(), std::memory_order_relaxed);
     if (!cold_.is_wanted() || record.version <= cold_.covered()) return;
     if (uncovered_.empty() || uncovered_.back().second >= kUncoveredPerEntry) {
       uncovered_.emplace_back(record.version, 0);
     }
     uncovered_.back().first = record.version;
-    uncovered_.back().second += record.value_size;
-    uncovered_bytes_ += record.value_size;
+    uncovered_.back().second += record.value_size();
+    uncovered_bytes_ += record.value_size();
   }
 }
 
 void TransactionalKvDatabase::uncount_value(const Record& record) {
-  value_bytes_.fetch_sub(record.value_size, std::memory_order_relaxed);
+  value_bytes_.fetch_sub(record.value_size(), std::memory_order_relaxed);
   if (record.is_cold) {
     spilled_values_.fetch_sub(1, std::memory_order_relaxed);
-    spilled_bytes_.fetch_sub(record.value_size, std::memory_order_relaxed);
+    spilled_bytes_.fetch_sub(record.value_size(), std::memory_order_relaxed);
   } else if (may_leave(record)) {
-    droppable_bytes_.fetch_sub(record.value_size, std::memory_order_relaxed);
+    droppable_bytes_.fetch_sub(record.value_size(), std::memory_order_relaxed);
   }
 }
 
@@ -136,7 +134,7 @@ bool TransactionalKvDatabase::is_droppable(const Record& head, bool even_if_read
 bool TransactionalKvDatabase::drop_value(KeyNode& node, bool even_if_read) {
   Record* head = node.head.load(std::memory_order_relaxed);
   if (!is_droppable(*head, even_if_read)) return false;
-  replace_head(node, heap_.create_cold(head->header(), head->value_size));
+  replace_head(node, heap_.create_cold(head->header(), head->value_size()));
   values_dropped_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
@@ -165,7 +163,7 @@ std::size_t TransactionalKvDatabase::make_room(std::size_t nodes_max) {
   const MemoryHand from = hand_;
   order_.scan(KeyRef{from.ns, from.space, from.key}, false, [&](KeyNode& node) {
     last = &node;
-    const std::uint64_t size = node.head.load(std::memory_order_relaxed)->value_size;
+    const std::uint64_t size = node.head.load(std::memory_order_relaxed)->value_size();
     if (drop_value(node, is_over)) {
       excess = less(excess, size);
     } else if (has_holes) {

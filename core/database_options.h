@@ -17,6 +17,9 @@ struct DatabaseOptions {
   std::uint64_t memory_bytes_max = 0;
   /// Smaller values stay: they lie beside their keys, and nothing would come free.
   std::uint32_t spill_bytes_min = RecordHeap::kBesideMax + 1;
+  /// Addresses for keys with what lies beside them, a multiple of 2 MiB and at most what handles
+  /// reach. Less is for tests: nothing is taken before it is used.
+  std::uint64_t node_range_bytes = NodeBase::kSpan;
 };
 
 }  // namespace synod::core

@@ -12,7 +12,7 @@ namespace synod::core {
 namespace {
 
 std::uint64_t record_cost(const Record& record) {
-  return (record.is_cold ? 0 : record.value_size) + sizeof(Record);
+  return (record.is_cold ? 0 : record.value_size()) + sizeof(Record);
 }
 
 /// Steps of one call of housekeep, of each kind.
@@ -38,12 +38,14 @@ void destroy_view(void* view) { delete static_cast<const NamespaceView*>(view); 
 
 TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
     : options_(options),
-      heap_(epochs_),
-      points_(base::random_sip_key(), epochs_),
-      order_(epochs_),
+      heap_(epochs_, options.node_range_bytes),
+      points_(base::random_sip_key(), epochs_, heap_.base()),
+      order_(epochs_, heap_.base()),
       state_(write_behind_),
       cold_(options.memory_bytes_max != 0, floor_),
-      warm_(kWarmBytesMax) {
+      warm_(kWarmBytesMax),
+      expiries_(heap_.base()),
+      tombstones_(heap_.base()) {
   publish_namespaces();
 }
 
@@ -60,7 +62,7 @@ LatestEntry TransactionalKvDatabase::latest(const KeyRef& ref) const {
   entry.present = !record.is_tombstone();
   if (entry.present) {
     entry.expiry = record.expiry();
-    entry.value_size = record.value_size;
+    entry.value_size = record.value_size();
   }
   return entry;
 }
@@ -92,10 +94,8 @@ bool TransactionalKvDatabase::range_changed(NamespaceId ns, Space space, base::B
   });
   if (changed || complete) return changed;
   if (recent_.touched(ns, space, begin, end, after)) return true;
-  const auto expired = std::find_if(
-      expiries_.upper_bound(after_clock), expiries_.end(),
-      [&](const auto& entry) { return entry.first > now || inside(entry.second->ref()); });
-  return expired != expiries_.end() && expired->first <= now;
+  return expiries_.any_between(after_clock, now,
+                               [&](const KeyNode& node) { return inside(node.ref()); });
 }
 
 void TransactionalKvDatabase::visit_present(NamespaceId ns, Space space, base::BytesView begin,
@@ -172,12 +172,12 @@ void TransactionalKvDatabase::count(KeyNode& node, const Record& record) {
 void TransactionalKvDatabase::tally(KeyNode& node, const Record& record) {
   if (record.is_tombstone()) {
     if (is_below_floor(record.version)) return;
-    tombstones_.emplace(record.version, &node);
+    tombstones_.add(record.version, node);
     tombstone_bytes_ += tombstone_cost(node);
   } else {
-    if (record.expiry() != TimeMs(0)) expiries_.emplace(record.expiry(), &node);
+    if (record.expiry() != TimeMs(0)) expiries_.add(record.expiry(), node);
     keys_.fetch_add(1, std::memory_order_relaxed);
-    live_bytes_.fetch_add(node.key_size() + record.value_size, std::memory_order_relaxed);
+    live_bytes_.fetch_add(node.key_size() + record.value_size(), std::memory_order_relaxed);
     count_value(record);
   }
   entries_hash_.add(state_.hasher().entry(node.ref(), record.header()));
@@ -185,13 +185,12 @@ void TransactionalKvDatabase::tally(KeyNode& node, const Record& record) {
 
 void TransactionalKvDatabase::uncount(KeyNode& node, const Record& record) {
   if (record.is_tombstone()) {
-    if (tombstones_.erase(TombstoneIndex::value_type(record.version, &node)) == 0) return;
+    if (!tombstones_.remove(record.version, node)) return;
     tombstone_bytes_ -= tombstone_cost(node);
   } else {
-    if (record.expiry() != TimeMs(0))
-      expiries_.erase(ExpiryIndex::value_type(record.expiry(), &node));
+    if (record.expiry() != TimeMs(0)) expiries_.remove(record.expiry(), node);
     keys_.fetch_sub(1, std::memory_order_relaxed);
-    live_bytes_.fetch_sub(node.key_size() + record.value_size, std::memory_order_relaxed);
+    live_bytes_.fetch_sub(node.key_size() + record.value_size(), std::memory_order_relaxed);
     uncount_value(record);
   }
   entries_hash_.subtract(state_.hasher().entry(node.ref(), record.header()));
@@ -205,12 +204,12 @@ void TransactionalKvDatabase::bury(KeyNode& node, Version tombstone) {
 
 std::size_t TransactionalKvDatabase::sweep_expired(TimeMs clock, std::size_t keys_max) {
   std::size_t swept = 0;
-  while (swept < keys_max && !expiries_.empty() && expiries_.begin()->first <= clock) {
-    const auto [expiry, node] = *expiries_.begin();
+  while (swept < keys_max && !expiries_.empty() && expiries_.first_rank() <= clock) {
+    const TimeMs expiry = expiries_.first_rank();
     RecordHeader header;
     header.version = state_.version_clock().first_version_at(expiry);
     header.type = RecordType::kTombstone;
-    write_node(*node, header, {}, applying());
+    write_node(expiries_.first_node(), header, {}, applying());
     ++swept;
   }
   return swept;
@@ -244,9 +243,8 @@ std::size_t TransactionalKvDatabase::sweep_namespace(NamespaceId ns, Version ver
 
 std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor, std::size_t keys_max) {
   std::size_t dropped = 0;
-  while (dropped < keys_max && !tombstones_.empty() &&
-         tombstones_.begin()->first <= conflict_floor) {
-    KeyNode& node = *tombstones_.begin()->second;
+  while (dropped < keys_max && !tombstones_.empty() && tombstones_.first_rank() <= conflict_floor) {
+    KeyNode& node = tombstones_.first_node();
     const Record& record = *node.head.load(std::memory_order_relaxed);
     uncount(node, record);
     write_behind_.erase_entry(node.ref());
@@ -258,12 +256,12 @@ std::size_t TransactionalKvDatabase::drop_tombstones(Version conflict_floor, std
 
 std::optional<Version> TransactionalKvDatabase::oldest_tombstone() const {
   if (tombstones_.empty()) return std::nullopt;
-  return tombstones_.begin()->first;
+  return tombstones_.first_rank();
 }
 
 std::optional<TimeMs> TransactionalKvDatabase::next_expiry() const {
   if (expiries_.empty()) return std::nullopt;
-  return expiries_.begin()->first;
+  return expiries_.first_rank();
 }
 
 StateHash TransactionalKvDatabase::hash() const {

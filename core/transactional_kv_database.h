@@ -119,6 +119,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] MemoryStatus memory_status() const;
   /// What remains if every value that may leave has left; only fewer keys make it less.
   [[nodiscard]] std::uint64_t unevictable_bytes() const;
+  /// No more keys may be admitted: the addresses for them come to their end.
+  [[nodiscard]] bool has_full_keys() const { return heap_.is_nearly_full(); }
 
   [[nodiscard]] StateHash hash() const;
   [[nodiscard]] LogIndex applied_index() const { return applied_index_; }
@@ -201,8 +203,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   // What is in memory (database_memory.cc).
   [[nodiscard]] bool is_bounded() const { return options_.memory_bytes_max != 0; }
   [[nodiscard]] bool may_leave(const Record& record) const {
-    return !record.is_tombstone() && record.value_size >= options_.spill_bytes_min &&
-           record.value_size > 0;
+    return !record.is_tombstone() && record.value_size() >= options_.spill_bytes_min &&
+           record.value_size() > 0;
   }
   void count_value(const Record& record);
   void uncount_value(const Record& record);

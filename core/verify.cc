@@ -45,29 +45,28 @@ base::Status TransactionalKvDatabase::verify_node(const KeyNode& node, Recount& 
         base::concat(name_of(node.ref()), " is in the B-tree but not in the cuckoo table"));
   }
   const Record& head = *node.head.load(std::memory_order_relaxed);
-  auto* const key = const_cast<KeyNode*>(&node);
   ++recount.nodes;
   if (!head.is_tombstone()) {
     ++recount.keys;
-    recount.live_bytes += node.key_size() + head.value_size;
-    recount.value_bytes += head.value_size;
+    recount.live_bytes += node.key_size() + head.value_size();
+    recount.value_bytes += head.value_size();
     if (head.is_cold) {
       ++recount.spilled_values;
-      recount.spilled_bytes += head.value_size;
+      recount.spilled_bytes += head.value_size();
       if (head.version > cold_.covered()) {
         return differs(base::concat("the value of ", name_of(node.ref()), " is held nowhere"));
       }
     } else if (may_leave(head)) {
-      recount.droppable_bytes += head.value_size;
+      recount.droppable_bytes += head.value_size();
     }
     recount.sum.add(state_.hasher().entry(node.ref(), head.header()));
     if (head.expiry() != TimeMs(0)) {
       ++recount.expiries;
-      if (!expiries_.contains(ExpiryIndex::value_type(head.expiry(), key))) {
+      if (!expiries_.contains(head.expiry(), node)) {
         return differs(base::concat("the expiry of ", name_of(node.ref()), " is not indexed"));
       }
     }
-  } else if (tombstones_.contains(TombstoneIndex::value_type(head.version, key))) {
+  } else if (tombstones_.contains(head.version, node)) {
     ++recount.tombstones;
     recount.tombstone_bytes += tombstone_cost(node);
     recount.sum.add(state_.hasher().entry(node.ref(), head.header()));
@@ -168,7 +167,7 @@ base::Status TransactionalKvDatabase::verify_backend(const storage::StorageBacke
     }
     const Record& head = *node->head.load(std::memory_order_relaxed);
     if (head.version != row->header.version || head.digest != row->header.digest ||
-        row->value.size() != head.value_size ||
+        row->value.size() != head.value_size() ||
         (!head.is_tombstone() && state_.hasher().digest(row->value) != head.digest)) {
       failed = differs(base::concat(name_of(*ref), " differs between tables and backend"));
       return false;

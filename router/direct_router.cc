@@ -23,7 +23,7 @@ DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
 
 Fullness DirectRouter::fullness() const {
   return {pipeline_.log_bytes(), gate_.bounds_tables() ? database_.unevictable_bytes() : 0,
-          persistence_.is_paused()};
+          persistence_.is_paused(), database_.has_full_keys()};
 }
 
 ColdReads::Source DirectRouter::source() const { return {std::shared_ptr<void>(), &core_}; }

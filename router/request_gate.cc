@@ -45,6 +45,12 @@ std::optional<core::Outcome> RequestGate::check(const core::KvOperation& operati
                          "reads and deletes are admitted",
                          1'000);
   }
+  if (fullness.has_full_keys && grows(operation)) {
+    return core::refused(OutcomeCode::kMemoryFull,
+                         "Keys, with the small values beside them, take all the addresses one "
+                         "store has for them; reads and deletes are admitted",
+                         1'000);
+  }
   return std::nullopt;
 }
 

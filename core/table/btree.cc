@@ -18,7 +18,7 @@ void destroy_subtree(BTreeNode* node) {
 
 }  // namespace
 
-BTree::BTree(EpochManager& epochs) : epochs_(epochs) {
+BTree::BTree(EpochManager& epochs, NodeBase nodes) : epochs_(epochs), nodes_(nodes) {
   BTreeLeaf* leaf = BTreeLeaf::create(0);
   memory_bytes_ = leaf->bytes;
   root_.store(leaf, std::memory_order_release);
@@ -34,8 +34,8 @@ KeyNode* BTree::find(const KeyRef& ref) const {
     node = inner->child(inner->search(key));
   }
   const auto* leaf = static_cast<const BTreeLeaf*>(node);
-  const BTreeLeaf::Position position = leaf->search(key);
-  return position.equal ? leaf->nodes()[position.index] : nullptr;
+  const BTreeLeaf::Position position = leaf->search(key, nodes_);
+  return position.equal ? nodes_.node(leaf->nodes()[position.index]) : nullptr;
 }
 
 void BTree::insert(KeyNode* node) {
@@ -58,13 +58,13 @@ BTree::Cursor::Cursor(const BTree& tree, const KeyRef& from, bool inclusive) {
     node = inner->child(path_[depth_++].index);
   }
   const auto* leaf = static_cast<const BTreeLeaf*>(node);
-  const BTreeLeaf::Position position = leaf->search(key);
+  const BTreeLeaf::Position position = leaf->search(key, tree.nodes_);
   const std::size_t start = position.index + (position.equal && !inclusive ? 1 : 0);
   run_ = std::span(leaf->nodes(), leaf->count).subspan(start);
   if (run_.empty()) run_ = next_run();
 }
 
-std::span<KeyNode* const> BTree::Cursor::next_run() {
+BTree::Run BTree::Cursor::next_run() {
   run_ = {};
   while (depth_ > 0 && run_.empty()) {
     Level& level = path_[depth_ - 1];

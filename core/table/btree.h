@@ -8,6 +8,7 @@
 
 #include "core/table/epoch.h"
 #include "core/table/key_node.h"
+#include "core/table/node_handle.h"
 
 namespace synod::core {
 
@@ -17,7 +18,7 @@ class BTreeEdit;
 
 /// The ordered index: KeyNodes by (namespace, space, key bytes).
 ///
-/// Owned by TransactionalKvDatabase; points at KeyNodes, owns none.
+/// Owned by TransactionalKvDatabase; names KeyNodes of one heap by their handles, owns none.
 ///
 /// Invariants
 ///   B1  A published node never changes but for its child pointers; a change is a copy, published
@@ -31,7 +32,7 @@ class BTreeEdit;
 /// thread; insert and erase from the one writer.
 class BTree {
  public:
-  explicit BTree(EpochManager& epochs);
+  BTree(EpochManager& epochs, NodeBase nodes);
   /// REQUIRES: no reader. The KeyNodes stay.
   ~BTree();
   BTree(const BTree&) = delete;
@@ -60,10 +61,10 @@ class BTree {
   template <class Visit>
   void scan(const KeyRef& from, bool inclusive, Visit&& visit) const {
     Cursor cursor(*this, from, inclusive);
-    for (std::span<KeyNode* const> run = cursor.run(); !run.empty(); run = cursor.next_run()) {
+    for (Run run = cursor.run(); !run.empty(); run = cursor.next_run()) {
       for (std::size_t i = 0; i < run.size(); ++i) {
-        if (i + kPrefetch < run.size()) __builtin_prefetch(run[i + kPrefetch]);
-        if (!visit(*run[i])) return;
+        if (i + kPrefetch < run.size()) __builtin_prefetch(nodes_.node(run[i + kPrefetch]));
+        if (!visit(*nodes_.node(run[i]))) return;
       }
     }
   }
@@ -72,6 +73,8 @@ class BTree {
   friend class BTreeEdit;
   static constexpr std::size_t kPrefetch = 6;
   static constexpr std::size_t kDepthMax = 16;
+
+  using Run = std::span<const NodeHandle>;
 
   struct Level {
     const BTreeInner* inner;
@@ -83,8 +86,8 @@ class BTree {
   class Cursor {
    public:
     Cursor(const BTree& tree, const KeyRef& from, bool inclusive);
-    [[nodiscard]] std::span<KeyNode* const> run() const { return run_; }
-    [[nodiscard]] std::span<KeyNode* const> next_run();
+    [[nodiscard]] Run run() const { return run_; }
+    [[nodiscard]] Run next_run();
 
    private:
     /// To the leftmost leaf below `node`.
@@ -92,10 +95,11 @@ class BTree {
 
     std::array<Level, kDepthMax> path_;
     std::size_t depth_ = 0;
-    std::span<KeyNode* const> run_;
+    Run run_;
   };
 
   EpochManager& epochs_;
+  const NodeBase nodes_;
   std::atomic<BTreeNode*> root_;
   std::atomic<std::size_t> size_{0};
   std::atomic<std::size_t> memory_bytes_{0};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole B-tree at once from nodes in order: BTree's half for loading.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/assert.h"
@@ -25,7 +26,7 @@ std::size_t parts_of(std::size_t count) {
   return (count + BTreeNode::kEntriesMax - 1) / BTreeNode::kEntriesMax;
 }
 
-BuiltLevel build_leaves(std::span<KeyNode* const> sorted) {
+BuiltLevel build_leaves(std::span<KeyNode* const> sorted, NodeBase nodes) {
   BuiltLevel level;
   const std::size_t parts = parts_of(sorted.size());
   level.nodes.reserve(parts);
@@ -36,7 +37,9 @@ BuiltLevel build_leaves(std::span<KeyNode* const> sorted) {
     if (i > 0) {
       level.separators.push_back(btree_separator(sorted[begin - 1]->ref(), sorted[begin]->ref()));
     }
-    level.nodes.push_back(BTreeLeaf::create_from(sorted.subspan(begin, end - begin)));
+    std::array<NodeHandle, BTreeNode::kEntriesMax> entries;
+    for (std::size_t j = begin; j < end; ++j) entries[j - begin] = nodes.handle(sorted[j]);
+    level.nodes.push_back(BTreeLeaf::create_from({entries.data(), end - begin}, nodes));
   }
   return level;
 }
@@ -73,7 +76,7 @@ void BTree::build(std::span<KeyNode* const> sorted) {
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     SYNOD_ASSERT(sorted[i - 1]->ref() < sorted[i]->ref(), "a tree is built from nodes in order");
   }
-  BuiltLevel level = build_leaves(sorted);
+  BuiltLevel level = build_leaves(sorted, nodes_);
   std::size_t bytes = bytes_of(level);
   while (level.nodes.size() > 1) {
     level = build_parents(level);

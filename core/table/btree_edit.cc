@@ -12,7 +12,7 @@ namespace {
 /// Entries of one or two leaves, all prefixes behind the same skip.
 struct Entries {
   std::array<std::uint64_t, 2 * BTreeNode::kEntriesMax> prefixes;
-  std::array<KeyNode*, 2 * BTreeNode::kEntriesMax> nodes;
+  std::array<NodeHandle, 2 * BTreeNode::kEntriesMax> nodes;
   std::array<char, BTreeKey::kCommonMax> common;
   std::size_t skip = 0;
   std::size_t count = 0;
@@ -35,10 +35,10 @@ bool worth_a_longer_skip(const std::uint64_t* prefixes, std::size_t count, std::
          std::adjacent_find(prefixes, prefixes + count) != prefixes + count;
 }
 
-BTreeLeaf* create_leaf(const Entries& entries, std::size_t begin, std::size_t end) {
+BTreeLeaf* create_leaf(const Entries& entries, std::size_t begin, std::size_t end, NodeBase nodes) {
   const std::size_t count = end - begin;
   if (worth_a_longer_skip(entries.prefixes.data() + begin, count, entries.skip)) {
-    return BTreeLeaf::create_from({entries.nodes.data() + begin, count});
+    return BTreeLeaf::create_from({entries.nodes.data() + begin, count}, nodes);
   }
   BTreeLeaf* leaf = BTreeLeaf::create(count);
   leaf->skip = static_cast<std::uint8_t>(entries.skip);
@@ -75,7 +75,8 @@ struct BTreeEdit::ChildList {
   }
 };
 
-BTreeEdit::BTreeEdit(BTree& tree, KeyNode* node) : tree_(tree), node_(node), key_(node->ref()) {
+BTreeEdit::BTreeEdit(BTree& tree, KeyNode* node)
+    : tree_(tree), node_(tree.nodes_.handle(node)), key_(node->ref()) {
   BTreeNode* at = tree_.root_.load(std::memory_order_relaxed);
   while (!at->is_leaf) {
     SYNOD_ASSERT(depth_ < BTree::kDepthMax,
@@ -88,7 +89,7 @@ BTreeEdit::BTreeEdit(BTree& tree, KeyNode* node) : tree_(tree), node_(node), key
 }
 
 void BTreeEdit::insert() {
-  const BTreeLeaf::Position position = leaf_->search(key_);
+  const BTreeLeaf::Position position = leaf_->search(key_, tree_.nodes_);
   SYNOD_ASSERT(!position.equal, "insert() takes absent keys only");
   doom(leaf_);
   publish(leaf_->count < BTreeNode::kEntriesMax ? single(leaf_with(position.index))
@@ -96,7 +97,7 @@ void BTreeEdit::insert() {
 }
 
 void BTreeEdit::erase() {
-  const BTreeLeaf::Position position = leaf_->search(key_);
+  const BTreeLeaf::Position position = leaf_->search(key_, tree_.nodes_);
   SYNOD_ASSERT(position.equal && leaf_->nodes()[position.index] == node_,
                "erase() takes present nodes only");
   doom(leaf_);
@@ -167,9 +168,11 @@ BTreeEdit::Change BTreeEdit::split_leaf(std::size_t index) {
   const bool ascending = index == entries.count;
   ++entries.count;
   const std::size_t middle = ascending ? entries.count - kRightOfAscending : entries.count / 2;
-  separator_ = btree_separator(entries.nodes[middle - 1]->ref(), entries.nodes[middle]->ref());
-  Change change = single(create_leaf(entries, 0, middle));
-  change.nodes[1] = create_leaf(entries, middle, entries.count);
+  const NodeBase& nodes = tree_.nodes_;
+  separator_ = btree_separator(nodes.node(entries.nodes[middle - 1])->ref(),
+                               nodes.node(entries.nodes[middle])->ref());
+  Change change = single(create_leaf(entries, 0, middle, nodes));
+  change.nodes[1] = create_leaf(entries, middle, entries.count, nodes);
   change.added = 2;
   change.separator = separator_;
   return change;
@@ -206,7 +209,7 @@ BTreeEdit::Change BTreeEdit::merge_leaves(BTreeLeaf* shrunk) {
   entries.append(right);
   change.first = std::min(change.first, *beside);
   change.removed = 2;
-  change.nodes[0] = create_leaf(entries, 0, entries.count);
+  change.nodes[0] = create_leaf(entries, 0, entries.count, tree_.nodes_);
   doom(neighbour);
   BTreeNode::destroy(shrunk);
   return change;

@@ -67,7 +67,7 @@ class BTreeEdit {
   void doom(BTreeNode* node);
 
   BTree& tree_;
-  KeyNode* const node_;
+  const NodeHandle node_;
   const BTreeKey key_;
   std::array<Level, BTree::kDepthMax> path_;
   std::size_t depth_ = 0;  // Inner nodes above the nodes being replaced.

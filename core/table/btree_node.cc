@@ -121,7 +121,7 @@ std::size_t BTreeNode::shared_skip(const BTreeKey& key) const {
 void BTreeNode::destroy(void* node) { std::free(node); }
 
 BTreeLeaf* BTreeLeaf::create(std::size_t count) {
-  constexpr std::size_t kPerEntry = sizeof(std::uint64_t) + sizeof(std::uintptr_t);
+  constexpr std::size_t kPerEntry = sizeof(std::uint64_t) + sizeof(NodeHandle);
   const std::size_t bytes = sizeof(BTreeLeaf) + count * kPerEntry;
   auto* leaf = new (allocate(bytes)) BTreeLeaf;
   leaf->bytes = static_cast<std::uint32_t>(bytes);
@@ -130,22 +130,22 @@ BTreeLeaf* BTreeLeaf::create(std::size_t count) {
   return leaf;
 }
 
-BTreeLeaf* BTreeLeaf::create_from(std::span<KeyNode* const> nodes) {
-  BTreeLeaf* leaf = create(nodes.size());
-  if (nodes.empty()) return leaf;
-  const BTreeKey first(nodes.front()->ref());
-  const BTreeKey last(nodes.back()->ref());
+BTreeLeaf* BTreeLeaf::create_from(std::span<const NodeHandle> entries, NodeBase nodes) {
+  BTreeLeaf* leaf = create(entries.size());
+  if (entries.empty()) return leaf;
+  const BTreeKey first(nodes.node(entries.front())->ref());
+  const BTreeKey last(nodes.node(entries.back())->ref());
   const std::size_t skip = common_length(laid_out(first), laid_out(last));
   leaf->skip = static_cast<std::uint8_t>(skip);
   std::memcpy(leaf->common.data(), first.head.data(), skip);
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    leaf->prefixes()[i] = BTreeKey(nodes[i]->ref()).prefix(skip);
-    leaf->nodes()[i] = nodes[i];
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    leaf->prefixes()[i] = BTreeKey(nodes.node(entries[i])->ref()).prefix(skip);
+    leaf->nodes()[i] = entries[i];
   }
   return leaf;
 }
 
-BTreeLeaf::Position BTreeLeaf::search(const BTreeKey& key) const {
+BTreeLeaf::Position BTreeLeaf::search(const BTreeKey& key, NodeBase base) const {
   const int order = compare_common(key);
   if (order < 0) return {0, false};
   if (order > 0) return {count, false};
@@ -154,7 +154,7 @@ BTreeLeaf::Position BTreeLeaf::search(const BTreeKey& key) const {
   std::size_t high = run_end(prefixes(), low, count, wanted);
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    const auto compared = nodes()[middle]->ref() <=> key.ref;
+    const auto compared = base.node(nodes()[middle])->ref() <=> key.ref;
     if (compared == 0) return {middle, true};
     if (compared < 0) {
       low = middle + 1;

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "core/table/key_node.h"
+#include "core/table/node_handle.h"
 
 namespace synod::core {
 
@@ -65,17 +66,17 @@ struct BTreeLeaf : BTreeNode {
 
   [[nodiscard]] static BTreeLeaf* create(std::size_t count);
   /// Chooses the skip and lays out the prefixes by looking at every key.
-  [[nodiscard]] static BTreeLeaf* create_from(std::span<KeyNode* const> nodes);
+  [[nodiscard]] static BTreeLeaf* create_from(std::span<const NodeHandle> entries, NodeBase nodes);
 
   [[nodiscard]] std::uint64_t* prefixes() { return reinterpret_cast<std::uint64_t*>(this + 1); }
   [[nodiscard]] const std::uint64_t* prefixes() const {
     return reinterpret_cast<const std::uint64_t*>(this + 1);
   }
-  [[nodiscard]] KeyNode** nodes() { return reinterpret_cast<KeyNode**>(prefixes() + count); }
-  [[nodiscard]] KeyNode* const* nodes() const {
-    return reinterpret_cast<KeyNode* const*>(prefixes() + count);
+  [[nodiscard]] NodeHandle* nodes() { return reinterpret_cast<NodeHandle*>(prefixes() + count); }
+  [[nodiscard]] const NodeHandle* nodes() const {
+    return reinterpret_cast<const NodeHandle*>(prefixes() + count);
   }
-  [[nodiscard]] Position search(const BTreeKey& key) const;
+  [[nodiscard]] Position search(const BTreeKey& key, NodeBase base) const;
 };
 
 /// Child i holds the keys from separator i - 1 on (included) up to separator i (excluded).

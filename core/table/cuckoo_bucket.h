@@ -6,43 +6,53 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/table/key_node.h"
+#include "core/table/node_handle.h"
+#include "core/table/tag_search.h"
 
 namespace synod::core {
 
-/// One cache line of the cuckoo table: seven slots and, in one atomic word, a tag byte for each
-/// (byte 7 stays 0). Tag 0 says the slot is free. All-zero memory is an empty bucket.
+/// One cache line of the cuckoo table: twelve slots and, in two atomic words, a tag byte for each
+/// (the last four bytes stay 0). Tag 0 says the slot is free. All-zero memory is an empty bucket.
 ///
 /// The writer stores a slot before its tag and clears the tag before the slot; a reader that sees a
-/// tag and loads the slot finds null or some node, whose key it compares.
+/// tag and loads the slot finds none or some node, whose key it compares.
 struct alignas(64) CuckooBucket {
-  static constexpr std::size_t kSlots = 7;
+  static constexpr std::size_t kSlots = 12;
 
-  std::atomic<std::uint64_t> tags{0};
-  std::array<std::atomic<KeyNode*>, kSlots> slots{};
+  std::array<std::atomic<std::uint64_t>, 2> tags{};
+  std::array<std::atomic<NodeHandle>, kSlots> slots{};
 
+  /// The two words may be of two moments: what is said of a slot is said by its own byte alone.
+  [[nodiscard]] TagLine tag_line() const {
+    return {tags[0].load(std::memory_order_acquire), tags[1].load(std::memory_order_acquire)};
+  }
   /// Writer. The first free slot, or kSlots.
   [[nodiscard]] std::size_t free_slot() const {
-    const std::uint64_t word = tags.load(std::memory_order_relaxed);
-    std::size_t slot = 0;
-    while (slot < kSlots && ((word >> (8 * slot)) & 0xff) != 0) ++slot;
-    return slot;
+    return first_zero_tag(
+        {tags[0].load(std::memory_order_relaxed), tags[1].load(std::memory_order_relaxed)});
   }
   [[nodiscard]] std::uint8_t tag(std::size_t slot) const {
-    return static_cast<std::uint8_t>(tags.load(std::memory_order_relaxed) >> (8 * slot));
+    return static_cast<std::uint8_t>(word(slot).load(std::memory_order_relaxed) >> shift(slot));
   }
   /// Writer. REQUIRES: the slot is free.
-  void put(std::size_t slot, KeyNode* node, std::uint8_t tag) {
+  void put(std::size_t slot, NodeHandle node, std::uint8_t tag) {
     slots[slot].store(node, std::memory_order_release);
-    const std::uint64_t word = tags.load(std::memory_order_relaxed);
-    tags.store(word | (std::uint64_t{tag} << (8 * slot)), std::memory_order_release);
+    const std::uint64_t old = word(slot).load(std::memory_order_relaxed);
+    word(slot).store(old | (std::uint64_t{tag} << shift(slot)), std::memory_order_release);
   }
   /// Writer.
   void clear(std::size_t slot) {
-    const std::uint64_t word = tags.load(std::memory_order_relaxed);
-    tags.store(word & ~(std::uint64_t{0xff} << (8 * slot)), std::memory_order_release);
-    slots[slot].store(nullptr, std::memory_order_release);
+    const std::uint64_t old = word(slot).load(std::memory_order_relaxed);
+    word(slot).store(old & ~(std::uint64_t{0xff} << shift(slot)), std::memory_order_release);
+    slots[slot].store(NodeHandle(), std::memory_order_release);
   }
+
+ private:
+  [[nodiscard]] std::atomic<std::uint64_t>& word(std::size_t slot) { return tags[slot / 8]; }
+  [[nodiscard]] const std::atomic<std::uint64_t>& word(std::size_t slot) const {
+    return tags[slot / 8];
+  }
+  [[nodiscard]] static std::size_t shift(std::size_t slot) { return slot % 8 * 8; }
 };
 static_assert(sizeof(CuckooBucket) == 64, "a bucket is one cache line");
 

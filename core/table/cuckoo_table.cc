@@ -34,21 +34,21 @@ void prefetch_node(const KeyNode* node) {
 /// The slot that bit `bit` of a pair mask stands for. No branch: which bucket has the key is a coin
 /// toss, and a processor that guesses wrong waits for one key's memory before it asks for the
 /// next's.
-const std::atomic<KeyNode*>& slot_at(const CuckooBucket& first, const CuckooBucket& second,
-                                     int bit) {
+const std::atomic<NodeHandle>& slot_at(const CuckooBucket& first, const CuckooBucket& second,
+                                       int bit) {
   const auto index = static_cast<std::size_t>(bit);
-  const auto is_second = ~((index >> 3) - 1);  // All bits or none.
+  const auto is_second = ~((index >> 4) - 1);  // All bits or none.
   const auto begin = reinterpret_cast<std::uintptr_t>(&first);
   const auto distance = reinterpret_cast<std::uintptr_t>(&second) - begin;
   const auto* bucket = reinterpret_cast<const CuckooBucket*>(begin + (distance & is_second));
-  return bucket->slots[index & 7];
+  return bucket->slots[index & 15];
 }
 
 }  // namespace
 
-CuckooTable::CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t initial_capacity,
-                         TagSearch search)
-    : key_(key), epochs_(epochs), search_(search) {
+CuckooTable::CuckooTable(base::SipKey key, EpochManager& epochs, NodeBase nodes,
+                         std::size_t initial_capacity, TagSearch search)
+    : key_(key), nodes_(nodes), epochs_(epochs), search_(search) {
   CuckooLayout* layout = create_layout(initial_capacity);
   memory_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
   layout_.store(layout, std::memory_order_release);
@@ -80,14 +80,15 @@ std::uint64_t CuckooTable::hash(const KeyRef& ref) const {
   return base::siphash13({key_.k0 ^ tweak, key_.k1}, ref.key);
 }
 
-KeyNode* CuckooTable::find(const KeyRef& ref) const {
-  const std::uint64_t hashed = hash(ref);
-  if (search_ == TagSearch::kScalar) return find_hashed<TagSearch::kScalar>(ref, hashed);
-  return find_hashed<TagSearch::kSse2>(ref, hashed);
+KeyNode* CuckooTable::find(const KeyRef& ref) const { return find_hashed(ref, hash(ref)); }
+
+KeyNode* CuckooTable::find_hashed(const KeyRef& ref, std::uint64_t hashed) const {
+  if (search_ == TagSearch::kScalar) return find_with<TagSearch::kScalar>(ref, hashed);
+  return find_with<TagSearch::kSse2>(ref, hashed);
 }
 
 template <TagSearch kSearch>
-KeyNode* CuckooTable::find_hashed(const KeyRef& ref, std::uint64_t hashed) const {
+KeyNode* CuckooTable::find_with(const KeyRef& ref, std::uint64_t hashed) const {
   const std::atomic<std::uint32_t>& moves = stripe(hashed);
   const std::uint8_t tag = tag_of(hashed);
   for (;;) {
@@ -95,12 +96,12 @@ KeyNode* CuckooTable::find_hashed(const KeyRef& ref, std::uint64_t hashed) const
     const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
     const CuckooBucket& first = *layout->bucket(hashed);
     const CuckooBucket& second = *layout->bucket(second_place(hashed));
-    unsigned mask = match_tag_pair<kSearch>(first.tags.load(std::memory_order_acquire),
-                                            second.tags.load(std::memory_order_acquire), tag);
+    unsigned mask = match_tag_pair<kSearch>(first.tag_line(), second.tag_line(), tag);
     for (; mask != 0; mask &= mask - 1) {
-      KeyNode* node =
+      const NodeHandle handle =
           slot_at(first, second, std::countr_zero(mask)).load(std::memory_order_acquire);
-      if (node == nullptr) continue;
+      if (handle == NodeHandle()) continue;
+      KeyNode* node = nodes_.node(handle);
       prefetch_node(node);
       if (holds(*node, ref)) return node;
     }
@@ -127,9 +128,9 @@ void CuckooTable::find_batch(std::span<const KeyRef> refs, std::span<KeyNode*> o
 void CuckooTable::find_group(std::span<const KeyRef> refs, KeyNode** out) const {
   std::array<std::uint64_t, kBatch> hashes;
   std::array<const CuckooBucket*, 2 * kBatch> buckets;
-  std::array<std::uint64_t, 2 * kBatch> words{};
+  std::array<TagLine, 2 * kBatch> lines;
   std::array<std::uint8_t, 2 * kBatch> tags{};
-  std::array<std::uint8_t, 2 * kBatch> masks{};
+  std::array<std::uint16_t, 2 * kBatch> masks{};
   const CuckooLayout* layout = layout_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < refs.size(); ++i) {
     hashes[i] = hash(refs[i]);
@@ -140,37 +141,34 @@ void CuckooTable::find_group(std::span<const KeyRef> refs, KeyNode** out) const 
     __builtin_prefetch(buckets[2 * i + 1]);
   }
   const std::size_t places = 2 * refs.size();
-  for (std::size_t i = 0; i < places; ++i) {
-    words[i] = buckets[i]->tags.load(std::memory_order_acquire);
-  }
-  match_tags_many(search_, words.data(), tags.data(), masks.data(), places);
+  for (std::size_t i = 0; i < places; ++i) lines[i] = buckets[i]->tag_line();
+  match_tags_many(search_, lines.data(), tags.data(), masks.data(), places);
   for (std::size_t i = 0; i < refs.size(); ++i) {
-    const unsigned mask = masks[2 * i] | (static_cast<unsigned>(masks[2 * i + 1]) << 8);
+    const unsigned mask = masks[2 * i] | (static_cast<unsigned>(masks[2 * i + 1]) << 16);
     out[i] = nullptr;
     if (mask == 0) continue;
-    out[i] = slot_at(*buckets[2 * i], *buckets[2 * i + 1], std::countr_zero(mask))
-                 .load(std::memory_order_acquire);
-    if (out[i] != nullptr) prefetch_node(out[i]);
+    const NodeHandle handle = slot_at(*buckets[2 * i], *buckets[2 * i + 1], std::countr_zero(mask))
+                                  .load(std::memory_order_acquire);
+    if (handle == NodeHandle()) continue;
+    out[i] = nodes_.node(handle);
+    prefetch_node(out[i]);
   }
   // The first candidate is nearly always the one; what it is not goes the careful way.
   for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (out[i] != nullptr && holds(*out[i], refs[i])) continue;
-    out[i] = search_ == TagSearch::kScalar ? find_hashed<TagSearch::kScalar>(refs[i], hashes[i])
-                                           : find_hashed<TagSearch::kSse2>(refs[i], hashes[i]);
+    if (out[i] == nullptr || !holds(*out[i], refs[i])) out[i] = find_hashed(refs[i], hashes[i]);
   }
 }
 
 void CuckooTable::insert(KeyNode* node) {
   housekeep();
   const std::uint64_t hashed = hash(node->ref());
-  SYNOD_ASSERT(find_hashed<TagSearch::kScalar>(node->ref(), hashed) == nullptr,
-               "insert() takes absent keys only");
+  SYNOD_ASSERT(find_hashed(node->ref(), hashed) == nullptr, "insert() takes absent keys only");
   place(node, hashed);
 }
 
 void CuckooTable::place(KeyNode* node, std::uint64_t hashed) {
   const Found room = make_room(hashed);
-  room.bucket->put(room.slot, node, tag_of(hashed));
+  room.bucket->put(room.slot, nodes_.handle(node), tag_of(hashed));
   size_.store(size() + 1, std::memory_order_relaxed);
 }
 
@@ -210,10 +208,11 @@ void CuckooTable::erase(KeyNode* node) {
 
 CuckooTable::Found CuckooTable::locate(const KeyNode* node) const {
   const std::uint64_t hashed = hash(node->ref());
+  const NodeHandle handle = nodes_.handle(node);
   const CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
   for (CuckooBucket* bucket : {layout->bucket(hashed), layout->bucket(second_place(hashed))}) {
     for (std::size_t slot = 0; slot < CuckooBucket::kSlots; ++slot) {
-      if (bucket->slots[slot].load(std::memory_order_relaxed) == node) return {bucket, slot};
+      if (bucket->slots[slot].load(std::memory_order_relaxed) == handle) return {bucket, slot};
     }
   }
   return {nullptr, 0};
@@ -230,10 +229,10 @@ std::size_t CuckooTable::gather(std::uint64_t& cursor, std::span<KeyNode*> out) 
     const unsigned shift = is_split ? layout.shift - 1 : layout.shift;
     const CuckooBucket& bucket = is_split ? layout.next[cursor >> shift] : layout.main[number];
     for (const auto& slot : bucket.slots) {
-      KeyNode* node = slot.load(std::memory_order_relaxed);
-      if (node == nullptr) continue;
-      __builtin_prefetch(node);
-      out[count++] = node;
+      const NodeHandle handle = slot.load(std::memory_order_relaxed);
+      if (handle == NodeHandle()) continue;
+      out[count] = nodes_.node(handle);
+      __builtin_prefetch(out[count++]);
     }
     cursor = ((cursor >> shift) + 1) << shift;
     if (cursor == 0) break;
@@ -295,8 +294,8 @@ std::size_t CuckooTable::search_path(std::uint64_t hashed, std::span<Step> steps
     for (std::uint32_t slot = 0; slot < CuckooBucket::kSlots; ++slot) {
       if (reached == steps.size()) return steps.size();
       CuckooBucket* bucket = steps[at].bucket;
-      const KeyNode* node = bucket->slots[slot].load(std::memory_order_relaxed);
-      const std::uint64_t moved = hash(node->ref());
+      const NodeHandle handle = bucket->slots[slot].load(std::memory_order_relaxed);
+      const std::uint64_t moved = hash(nodes_.node(handle)->ref());
       CuckooBucket* other = layout.bucket(moved);
       if (other == bucket) other = layout.bucket(second_place(moved));
       if (on_the_way(other, at)) continue;

@@ -11,13 +11,14 @@
 #include "core/table/cuckoo_bucket.h"
 #include "core/table/epoch.h"
 #include "core/table/key_node.h"
+#include "core/table/node_handle.h"
 #include "core/table/tag_search.h"
 
 namespace synod::core {
 
 /// The point index: from a key to its KeyNode, in at most two cache lines of buckets.
 ///
-/// Owned by TransactionalKvDatabase; points at KeyNodes, owns none.
+/// Owned by TransactionalKvDatabase; names KeyNodes of one heap by their handles, owns none.
 ///
 /// Invariants
 ///   T1  A node is in one of its two buckets from the end of insert() to the start of erase();
@@ -34,8 +35,8 @@ namespace synod::core {
 /// memory_bytes from any thread; the rest from the one writer.
 class CuckooTable {
  public:
-  CuckooTable(base::SipKey key, EpochManager& epochs, std::size_t initial_capacity = 1024,
-              TagSearch search = best_tag_search());
+  CuckooTable(base::SipKey key, EpochManager& epochs, NodeBase nodes,
+              std::size_t initial_capacity = 1024, TagSearch search = best_tag_search());
   /// REQUIRES: no reader. The nodes stay.
   ~CuckooTable();
   CuckooTable(const CuckooTable&) = delete;
@@ -103,16 +104,18 @@ class CuckooTable {
   struct Step;
 
   template <class Visit>
-  static void visit_buckets(const CuckooBucket* begin, const CuckooBucket* end, Visit& visit) {
+  void visit_buckets(const CuckooBucket* begin, const CuckooBucket* end, Visit& visit) const {
     for (; begin != end; ++begin) {
       for (const auto& slot : begin->slots) {
-        if (KeyNode* node = slot.load(std::memory_order_relaxed)) visit(*node);
+        const NodeHandle node = slot.load(std::memory_order_relaxed);
+        if (node != NodeHandle()) visit(*nodes_.node(node));
       }
     }
   }
 
   [[nodiscard]] std::uint64_t hash(const KeyRef& ref) const;
   template <TagSearch kSearch>
+  [[nodiscard]] KeyNode* find_with(const KeyRef& ref, std::uint64_t hash) const;
   [[nodiscard]] KeyNode* find_hashed(const KeyRef& ref, std::uint64_t hash) const;
   void find_group(std::span<const KeyRef> refs, KeyNode** out) const;
   [[nodiscard]] std::atomic<std::uint32_t>& stripe(std::uint64_t hash) const {
@@ -136,6 +139,7 @@ class CuckooTable {
   void housekeep();
 
   const base::SipKey key_;
+  const NodeBase nodes_;
   EpochManager& epochs_;
   const TagSearch search_;
   std::atomic<CuckooLayout*> layout_;

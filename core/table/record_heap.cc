@@ -11,26 +11,33 @@ Record& room_of(KeyNode& node) { return *static_cast<Record*>(node.room()); }
 /// The same record in other memory, with nothing behind it.
 Record* copy_to(void* memory, const Record& record) {
   Record* copy = record.is_cold
-                     ? Record::construct_cold(memory, record.header(), record.value_size)
+                     ? Record::construct_cold(memory, record.header(), record.value_size())
                      : Record::construct(memory, record.header(), record.value(), nullptr);
   copy->was_read.store(record.was_read.load(std::memory_order_relaxed), std::memory_order_relaxed);
   return copy;
 }
 
 std::size_t bytes_apart(const Record& record) {
-  return Record::bytes_for(record.header(), record.is_cold ? 0 : record.value_size, false);
+  return record.is_cold ? Record::cold_bytes_for(record.header(), record.value_size())
+                        : Record::bytes_for(record.header(), record.value_size(), false);
 }
 
 }  // namespace
 
+KeyNode* RecordHeap::make_node(const KeyRef& ref, bool has_room, std::size_t room_bytes) {
+  constexpr std::size_t kRoomMax = 256;
+  static_assert(KeyNode::bytes_for(KeyNode::kBesideMax) + kRoomMax <= SlabAllocator::kSlotBytesMax,
+                "every node with its room fits into a slot");
+  const bool is_apart = ref.key.size() > KeyNode::kBesideMax;
+  void* apart = is_apart ? records_.allocate(ref.key.size()) : nullptr;
+  void* memory = nodes_.allocate(KeyNode::bytes_for(ref.key.size()) + (has_room ? room_bytes : 0));
+  return KeyNode::construct(memory, ref, has_room, apart);
+}
+
 KeyNode* RecordHeap::create_node(const KeyRef& ref, const RecordHeader& header,
                                  base::BytesView value) {
-  const std::size_t node_bytes = KeyNode::bytes_for(ref.key.size());
-  const std::size_t record_bytes = Record::bytes_for(header, value.size(), false);
-  const bool has_room =
-      value.size() <= kBesideMax && node_bytes + record_bytes <= SlabAllocator::kSlotBytesMax;
-  void* memory = slabs_.allocate(node_bytes + (has_room ? record_bytes : 0));
-  KeyNode* node = KeyNode::construct(memory, ref, has_room);
+  const bool has_room = value.size() <= kBesideMax;
+  KeyNode* node = make_node(ref, has_room, Record::bytes_for(header, value.size(), false));
   Record* record = nullptr;
   if (has_room) {
     record = Record::construct(node->room(), header, value, nullptr);
@@ -44,14 +51,9 @@ KeyNode* RecordHeap::create_node(const KeyRef& ref, const RecordHeader& header,
 
 KeyNode* RecordHeap::create_cold_node(const KeyRef& ref, const RecordHeader& header,
                                       std::uint32_t value_size) {
-  const std::size_t node_bytes = KeyNode::bytes_for(ref.key.size());
-  const std::size_t record_bytes = Record::bytes_for(header, 0, false);
-  const bool has_room = node_bytes + record_bytes <= SlabAllocator::kSlotBytesMax;
-  void* memory = slabs_.allocate(node_bytes + (has_room ? record_bytes : 0));
-  KeyNode* node = KeyNode::construct(memory, ref, has_room);
-  Record* record = has_room ? Record::construct_cold(node->room(), header, value_size)
-                            : create_cold(header, value_size);
-  if (has_room) record->parts |= Record::kInNode;
+  KeyNode* node = make_node(ref, true, Record::cold_bytes_for(header, value_size));
+  Record* record = Record::construct_cold(node->room(), header, value_size);
+  record->parts |= Record::kInNode;
   node->head.store(record, std::memory_order_relaxed);
   return node;
 }
@@ -65,7 +67,7 @@ Record* RecordHeap::supersede(KeyNode& node, const RecordHeader& header, base::B
   const std::size_t bytes = Record::bytes_for(header, value.size(), true);
   const bool fits = node.has_room() && room_of(node).has(Record::kVacant) &&
                     value.size() <= kBesideMax && bytes <= room_bytes(node);
-  void* memory = fits ? node.room() : slabs_.allocate(bytes);
+  void* memory = fits ? node.room() : records_.allocate(bytes);
   Record* record = Record::construct(memory, header, value, old);
   if (fits) record->parts |= Record::kInNode;
   node.head.store(record, std::memory_order_release);
@@ -73,13 +75,13 @@ Record* RecordHeap::supersede(KeyNode& node, const RecordHeader& header, base::B
 }
 
 Record* RecordHeap::create(const RecordHeader& header, base::BytesView value) {
-  return Record::construct(slabs_.allocate(Record::bytes_for(header, value.size(), false)), header,
-                           value, nullptr);
+  return Record::construct(records_.allocate(Record::bytes_for(header, value.size(), false)),
+                           header, value, nullptr);
 }
 
 Record* RecordHeap::create_cold(const RecordHeader& header, std::uint32_t value_size) {
-  return Record::construct_cold(slabs_.allocate(Record::bytes_for(header, 0, false)), header,
-                                value_size);
+  return Record::construct_cold(records_.allocate(Record::cold_bytes_for(header, value_size)),
+                                header, value_size);
 }
 
 void RecordHeap::replace_head(KeyNode& node, Record* record) {
@@ -110,14 +112,14 @@ bool RecordHeap::settle(KeyNode& node) {
   Record* const head = node.head.load(std::memory_order_relaxed);
   if (head == nullptr || head->has(Record::kInNode) || head->older() != nullptr) return false;
   const std::size_t bytes = bytes_apart(*head);
-  const bool may_be_beside = head->is_cold || head->value_size <= kBesideMax;
+  const bool may_be_beside = head->is_cold || head->value_size() <= kBesideMax;
   Record* moved = nullptr;
   if (may_be_beside && node.has_room() && room_of(node).has(Record::kVacant) &&
       bytes <= room_bytes(node)) {
     moved = copy_to(node.room(), *head);
     moved->parts |= Record::kInNode;
-  } else if (slabs_.is_worth_leaving(head, head->bytes())) {
-    moved = copy_to(slabs_.allocate(bytes), *head);
+  } else if (records_.is_worth_leaving(head, head->bytes())) {
+    moved = copy_to(records_.allocate(bytes), *head);
   } else {
     return false;
   }
@@ -162,7 +164,10 @@ void RecordHeap::destroy_record_beside(void* record) {
 
 void RecordHeap::destroy_node(void* node) {
   const auto& known = *static_cast<KeyNode*>(node);
-  SlabAllocator::release(node, known.bytes() + (known.has_room() ? sizeof(Record) : 0));
+  if (known.is_apart()) {
+    SlabAllocator::release(const_cast<char*>(known.key().data()), known.key_size());
+  }
+  SlabAllocator::release(node, known.bytes());
 }
 
 }  // namespace synod::core

@@ -26,6 +26,8 @@ namespace synod::core {
 ///   H2  A record is moved only while it is its node's head with nothing behind it: then nobody but
 ///       the node and readers inside their epochs points at it.
 ///   H3  A retired node's head is null, so no callback finds a record there to move.
+///   H4  Nodes, and nothing that lies apart from them, come from the NodeRange. A handle means its
+///       node until the epoch of the node's retirement has passed.
 ///
 /// Threads: the one writer; the counts of bytes from any thread.
 class RecordHeap {
@@ -33,7 +35,8 @@ class RecordHeap {
   /// Larger values never lie beside their key.
   static constexpr std::size_t kBesideMax = 128;
 
-  explicit RecordHeap(EpochManager& epochs) : epochs_(epochs), slabs_(this) {}
+  explicit RecordHeap(EpochManager& epochs, std::size_t node_range_bytes = NodeBase::kSpan)
+      : epochs_(epochs), range_(node_range_bytes) {}
   /// REQUIRES: no reader.
   ~RecordHeap() { epochs_.drain(); }
   RecordHeap(const RecordHeap&) = delete;
@@ -66,16 +69,35 @@ class RecordHeap {
   /// Brings a node and the record before the one to be cut off towards the cache.
   static void prefetch(const KeyNode& node, const Record& record);
 
+  /// What the handles of the nodes count from.
+  [[nodiscard]] NodeBase base() const { return range_.base(); }
+  /// Any thread. The addresses for nodes come to their end: no more keys may be admitted. An eighth
+  /// is left for those that were, and for holes that are more on another replica.
+  [[nodiscard]] bool is_nearly_full() const {
+    return range_.chunks_free() < range_.chunks() / kLeftShare;
+  }
+  /// Huge pages at once (SlabAllocator::set_eager).
+  void set_eager(bool eager) {
+    nodes_.set_eager(eager);
+    records_.set_eager(eager);
+  }
+
   /// Of nodes and records, each rounded to its slot; and what the kernel gave for them.
-  [[nodiscard]] std::size_t bytes_in_use() const { return slabs_.bytes_in_use(); }
-  [[nodiscard]] std::size_t bytes_reserved() const { return slabs_.bytes_reserved(); }
+  [[nodiscard]] std::size_t bytes_in_use() const {
+    return nodes_.bytes_in_use() + records_.bytes_in_use();
+  }
+  [[nodiscard]] std::size_t bytes_reserved() const {
+    return nodes_.bytes_reserved() + records_.bytes_reserved();
+  }
   /// Of those in use: records that lie apart and wait for the end of epochs.
   [[nodiscard]] std::size_t bytes_retired() const {
     return bytes_retired_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] SlabAllocator& slabs() { return slabs_; }
 
  private:
+  static constexpr std::size_t kLeftShare = 8;
+
+  [[nodiscard]] KeyNode* make_node(const KeyRef& ref, bool has_room, std::size_t room_bytes);
   static void destroy_record(void* record);
   static void destroy_record_beside(void* record);
   static void destroy_node(void* node);
@@ -84,7 +106,9 @@ class RecordHeap {
   [[nodiscard]] static std::size_t room_bytes(const KeyNode& node);
 
   EpochManager& epochs_;
-  SlabAllocator slabs_;
+  NodeRange range_;
+  SlabAllocator nodes_{this, &range_};
+  SlabAllocator records_{this};  ///< What lies apart: records, and the bytes of long keys.
   std::atomic<std::size_t> bytes_retired_{0};
 };
 

@@ -62,16 +62,17 @@ struct SlabAllocator::Large {
   std::size_t bytes;
 };
 
-SlabAllocator::SlabAllocator(void* user) : user_(user) {
+SlabAllocator::SlabAllocator(void* user, NodeRange* range) : user_(user), range_(range) {
   static_assert(sizeof(Chunk) == 64, "slots begin on the second line of a chunk");
+  static_assert(kChunkBytes == NodeRange::kChunkBytes, "a range gives out what slabs are made of");
 }
 
 SlabAllocator::~SlabAllocator() {
-  const auto free_all = [](Chunk* chunk) {
+  const auto free_all = [this](Chunk* chunk) {
     while (chunk != nullptr) {
       Chunk* next = chunk->next;
       allow(chunk, kChunkBytes);
-      unmap(chunk, kChunkBytes);
+      unmap_chunk(chunk);
       chunk = next;
     }
   };
@@ -190,9 +191,7 @@ SlabAllocator::Chunk* SlabAllocator::fresh_chunk(std::size_t index) {
     is_huge = spare_->is_huge;
     spare_ = nullptr;
   } else {
-    memory =
-        map_aligned(kChunkBytes, last_mapped_ == nullptr ? nullptr : last_mapped_ - kChunkBytes);
-    last_mapped_ = static_cast<std::byte*>(memory);
+    memory = map_chunk();
     // The first of a class may stay nearly empty.
     is_huge = eager_ && classes_[index].chunks > 0;
     if (is_huge) advise_huge_pages(memory, kChunkBytes);
@@ -245,7 +244,23 @@ void SlabAllocator::give_back(Chunk* chunk) {
     return;
   }
   count_reserved(-static_cast<std::ptrdiff_t>(chunk->touched));
-  unmap(chunk, kChunkBytes);
+  unmap_chunk(chunk);
+}
+
+void* SlabAllocator::map_chunk() {
+  if (range_ != nullptr) return range_->take();
+  void* memory =
+      map_aligned(kChunkBytes, last_mapped_ == nullptr ? nullptr : last_mapped_ - kChunkBytes);
+  last_mapped_ = static_cast<std::byte*>(memory);
+  return memory;
+}
+
+void SlabAllocator::unmap_chunk(Chunk* chunk) {
+  if (range_ != nullptr) {
+    range_->give_back(chunk);
+  } else {
+    unmap(chunk, kChunkBytes);
+  }
 }
 
 /// Into the list that suits it: of the full ones or one of the bins.
@@ -277,6 +292,7 @@ bool SlabAllocator::is_worth_leaving(const void* memory, std::size_t bytes) cons
 }
 
 void* SlabAllocator::allocate_large(std::size_t bytes) {
+  SYNOD_ASSERT(range_ == nullptr, "what lies in a range fits into a slot");
   const std::size_t mapped = round_up(bytes + sizeof(Large), kPageBytes);
   void* memory = std::malloc(mapped);
   SYNOD_ASSERT(memory != nullptr, "memory is admitted before the log, never refused after it");

@@ -6,13 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/table/node_range.h"
+
 namespace synod::core {
 
 /// Memory for the small objects of the tables: slots of few sizes in chunks of 2 MiB that are
 /// aligned to their size, so that an address tells its chunk, and the chunk its owner. What is
 /// larger than kSlotBytesMax comes from malloc, which knows how few mappings the kernel allows.
 ///
-/// Owned by RecordHeap and by BTree; freeing it frees everything in it.
+/// Owned by RecordHeap; freeing it frees everything in it.
 ///
 /// Invariants
 ///   S1  A slot is at most one eighth larger than what was asked for, and 7 bytes for the smallest.
@@ -29,8 +31,9 @@ class SlabAllocator {
   static constexpr std::size_t kChunkBytes = std::size_t{2} << 20;
   static constexpr std::size_t kSlotBytesMax = std::size_t{64} << 10;
 
-  /// `user` is what user_of answers for every slot.
-  explicit SlabAllocator(void* user);
+  /// `user` is what user_of answers for every slot. With a range, which must outlive this, chunks
+  /// come from there, and nothing larger than kSlotBytesMax may be asked for.
+  explicit SlabAllocator(void* user, NodeRange* range = nullptr);
   ~SlabAllocator();
   SlabAllocator(const SlabAllocator&) = delete;
   SlabAllocator& operator=(const SlabAllocator&) = delete;
@@ -90,6 +93,8 @@ class SlabAllocator {
   void next_chunk(std::size_t index);
   [[nodiscard]] Chunk* fresh_chunk(std::size_t index);
   void give_back(Chunk* chunk);
+  [[nodiscard]] void* map_chunk();
+  void unmap_chunk(Chunk* chunk);
   void link(Chunk* chunk);
   void unlink(Chunk* chunk);
   void count_in_use(std::ptrdiff_t bytes);
@@ -97,6 +102,7 @@ class SlabAllocator {
   void touch_up_to(Chunk& chunk, std::size_t offset);
 
   void* const user_;
+  NodeRange* const range_;
   std::array<SizeClass, kClasses> classes_{};
   Chunk* spare_ = nullptr;
   Large* large_ = nullptr;

@@ -2,9 +2,11 @@
 // Our two tables beside libcuckoo and absl::btree_map, in one run on one machine, by the time a
 // thread was running, in interleaved repetitions.
 //   bench_table [--benchmark_…]     every mark: ratios, readers beside a writer, pauses of growth
+//   bench_table --overhead          what a key takes beside its bytes
 //   bench_table --growth [keys]     the longest pauses while the tables grow from nothing
 //   bench_table --readers [keys]    readers beside a writer of 50,000 updates a second
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "core/ranked_nodes.h"
 #include "tests/bench_table/concurrent.h"
 #include "tests/bench_table/measure.h"
 #include "tests/bench_table/subjects.h"
@@ -171,14 +174,30 @@ void register_writes(Registry& registry, bool numbered) {
                    update([](Subjects& all) -> Rivals& { return all.rivals; }));
 }
 
+double each(std::size_t bytes) { return static_cast<double>(bytes) / static_cast<double>(kKeys); }
+
+/// What keys with an expiry, at random within a day, take for node and record and in the index of
+/// expiries, as malloc counts that.
+double bytes_with_expiry(const Subjects& all) {
+  core::EpochManager epochs;
+  core::RecordHeap heap(epochs);
+  core::RankedNodes<core::TimeMs> expiries(heap.base());
+  base::Random random(3);
+  const std::size_t before = mallinfo2().uordblks;
+  for (const std::string& key : all.keys) {
+    core::RecordHeader header;
+    header.expiry = core::TimeMs(1'700'000'000'000 + static_cast<int>(random.below(86'400'000)));
+    const core::KeyRef ref{core::NamespaceId(1), core::Space(0), key};
+    expiries.add(header.expiry, *heap.create_node(ref, header, all.value));
+  }
+  return each(heap.bytes_in_use() + mallinfo2().uordblks - before);
+}
+
 /// All but the bytes of keys and values.
 void measure_overhead(bool numbered) {
   Subjects& all = subjects(numbered);
-  const auto each = [](std::size_t bytes) {
-    return static_cast<double>(bytes) / static_cast<double>(kKeys);
-  };
-  const double node = each(all.grown.heap().bytes_in_use()) -
-                      static_cast<double>(all.keys.front().size() + kValueBytes);
+  const auto data = static_cast<double>(all.keys.front().size() + kValueBytes);
+  const double node = each(all.grown.heap().bytes_in_use()) - data;
   const double cuckoo = each(all.grown.table().memory_bytes());
   const double tree = each(all.grown.tree().memory_bytes());
   std::printf("overhead: cuckoo %.1f + B-tree %.1f + node and record %.1f bytes\n", cuckoo, tree,
@@ -186,6 +205,9 @@ void measure_overhead(bool numbered) {
   tests::print_mark(std::string("overhead of a key without TTL, bytes") +
                         (numbered ? ", numbered keys" : ", random keys"),
                     "<=64", {cuckoo + tree + node});
+  tests::print_mark(std::string("overhead of a key with TTL, bytes") +
+                        (numbered ? ", numbered keys" : ", random keys"),
+                    "<=88", {cuckoo + tree + bytes_with_expiry(all) - data});
 }
 
 int measure_all(int argc, char** argv) {
@@ -213,6 +235,8 @@ int main(int argc, char** argv) {
     synod::bench::measure_growth(keys > 0 ? keys : synod::bench::kGrowthKeys);
   } else if (mode == "--readers") {
     synod::bench::measure_readers(keys > 0 ? keys : synod::bench::kKeys);
+  } else if (mode == "--overhead") {
+    for (const bool numbered : {false, true}) synod::bench::measure_overhead(numbered);
   } else {
     return synod::bench::measure_all(argc, argv);
   }

@@ -57,17 +57,17 @@ class Tables {
   static constexpr std::size_t kBatch = 16;
 
   explicit Tables(std::size_t initial_capacity = 1'024)
-      : table_(kSipKey, epochs_, initial_capacity) {}
+      : table_(kSipKey, epochs_, heap_.base(), initial_capacity) {}
 
   /// Writer. As a start loads: in huge pages where granted. REQUIRES: empty; the keys are sorted.
   void load(const std::vector<std::string>& keys, const std::string& value) {
     std::vector<core::KeyNode*> nodes;
     nodes.reserve(keys.size());
-    heap_.slabs().set_eager(true);
+    heap_.set_eager(true);
     for (const std::string& key : keys) {
       nodes.push_back(heap_.create_node(ref_of(key), next_header(), value));
     }
-    heap_.slabs().set_eager(false);
+    heap_.set_eager(false);
     tree_.build(nodes);
     table_.build(nodes);
   }
@@ -159,7 +159,7 @@ class Tables {
   mutable core::EpochManager epochs_;
   core::RecordHeap heap_{epochs_};
   core::CuckooTable table_;
-  core::BTree tree_{epochs_};
+  core::BTree tree_{epochs_, heap_.base()};
   std::deque<std::pair<core::KeyNode*, core::Record*>> superseded_;
   std::int64_t version_ = 0;
 };

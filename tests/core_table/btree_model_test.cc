@@ -65,7 +65,7 @@ class BTreeModelTest : public testing::Test {
 
   base::Random random_{4711};
   EpochManager epochs_;
-  BTree tree_{epochs_};
+  BTree tree_{epochs_, test::node_base()};
   Model model_;
   std::vector<TestKey> keys_;
 };

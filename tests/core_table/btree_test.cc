@@ -48,7 +48,7 @@ class BTreeTest : public testing::Test {
   }
 
   EpochManager epochs_;
-  BTree tree_{epochs_};
+  BTree tree_{epochs_, test::node_base()};
 };
 
 TEST_F(BTreeTest, IsEmptyAtFirst) {
@@ -99,7 +99,7 @@ TEST_F(BTreeTest, FillsItsLeavesWithAscendingKeys) {
   constexpr std::uint64_t kKeys = 50'000;
   for (std::uint64_t i = 0; i < kKeys; ++i) add({1, 0, test::numbered(i)});
   EXPECT_EQ(scanned(lowest(), true, SIZE_MAX).size(), kKeys);
-  EXPECT_LE(tree_.memory_bytes(), kKeys * 24);
+  EXPECT_LE(tree_.memory_bytes(), kKeys * 19);
 }
 
 TEST_F(BTreeTest, GivesItsMemoryBackAsItEmptiesFromEitherEnd) {
@@ -159,14 +159,14 @@ TEST_F(BTreeTest, ShowsAScanEveryKeyThatStaysWhateverTheWriterDoesMeanwhile) {
 
 TEST_F(BTreeTest, IsBuiltFromNodesInOrder) {
   for (const std::uint64_t count : {0U, 1U, 64U, 65U, 129U, 4'096U, 4'097U, 40'000U}) {
-    BTree tree(epochs_);
+    BTree tree(epochs_, test::node_base());
     std::vector<KeyNode*> nodes;
     for (std::uint64_t i = 0; i < count; ++i) {
       nodes.push_back(test::create_node(TestKey{1, 0, test::numbered(2 * i)}.ref()));
     }
     tree.build(nodes);
     EXPECT_EQ(tree.size(), count);
-    EXPECT_LE(tree.memory_bytes(), count * 19 + 1'000);
+    EXPECT_LE(tree.memory_bytes(), count * 15 + 1'000);
     for (KeyNode* node : nodes) ASSERT_EQ(tree.find(node->ref()), node);
     std::size_t at = 0;
     tree.scan(lowest(), true, [&](const KeyNode& node) { return &node == nodes.at(at++); });
@@ -204,7 +204,7 @@ TEST(BTreeSeparator, IsTheShortestStringAboveTheLeftAndNotAboveTheRight) {
 TEST(BTreeDeathTest, DiesOfAKeyInsertedTwice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EpochManager epochs;
-  BTree tree(epochs);
+  BTree tree(epochs, test::node_base());
   KeyNode* node = test::create_node({NamespaceId(1), Space(0), "twice"});
   tree.insert(node);
   EXPECT_DEATH(tree.insert(node), "absent keys only");

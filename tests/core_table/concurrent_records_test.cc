@@ -68,7 +68,7 @@ class ConcurrentRecordsTest : public testing::Test {
     if (head.is_cold) {
       heap_.replace_head(node, heap_.create(head.header(), value_of(head.version.value())));
     } else {
-      heap_.replace_head(node, heap_.create_cold(head.header(), head.value_size));
+      heap_.replace_head(node, heap_.create_cold(head.header(), head.value_size()));
     }
   }
 
@@ -111,7 +111,7 @@ class ConcurrentRecordsTest : public testing::Test {
         above = version;
         const TimeMs expiry = record->expiry();
         if (expiry != TimeMs(0) && expiry != TimeMs(version)) ++failures_;
-        if (record->value_size != value_of(version).size()) ++failures_;
+        if (record->value_size() != value_of(version).size()) ++failures_;
         if (!record->is_cold && record->value() != value_of(version)) ++failures_;
         record->was_read.store(true, std::memory_order_relaxed);
       }
@@ -120,7 +120,7 @@ class ConcurrentRecordsTest : public testing::Test {
 
   EpochManager epochs_;
   RecordHeap heap_{epochs_};
-  CuckooTable table_{base::SipKey{5, 6}, epochs_};
+  CuckooTable table_{base::SipKey{5, 6}, epochs_, heap_.base()};
   std::array<test::TestKey, kKeys> keys_;
   std::array<KeyNode*, kKeys> nodes_{};
   std::array<std::atomic<std::int64_t>, kKeys> newest_{};

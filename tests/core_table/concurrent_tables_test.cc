@@ -50,7 +50,7 @@ struct Shape {
 class ConcurrentTablesTest : public testing::Test {
  protected:
   void run(const Shape& shape) {
-    CuckooTable table(base::SipKey{1, 2}, epochs_, shape.initial_capacity);
+    CuckooTable table(base::SipKey{1, 2}, epochs_, test::node_base(), shape.initial_capacity);
     table_ = &table;
     for (std::uint64_t i = 0; i < shape.permanent_max; ++i) {
       order_.emplace_back(make_key(Kind::kPermanent, i), i);
@@ -203,7 +203,7 @@ class ConcurrentTablesTest : public testing::Test {
   }
 
   EpochManager epochs_;
-  BTree tree_{epochs_};
+  BTree tree_{epochs_, test::node_base()};
   CuckooTable* table_ = nullptr;
   std::vector<KeyNode*> permanent_nodes_;
   std::vector<KeyNode*> passing_nodes_;
@@ -220,8 +220,8 @@ TEST_F(ConcurrentTablesTest, ReadersMissNothingWhileTheTablesGrow) {
 }
 
 TEST_F(ConcurrentTablesTest, ReadersMissNothingInACuckooTableThatIsNearlyFull) {
-  // 1,024 buckets: 7,168 slots, growth from 6,272 keys on, which these stay just below.
-  run({.initial_capacity = 6'000, .permanent_max = 5'600, .passing_max = 670});
+  // 512 buckets: 6,144 slots, growth from 5,760 keys on, which these stay just below.
+  run({.initial_capacity = 5'000, .permanent_max = 5'100, .passing_max = 650});
 }
 
 TEST_F(ConcurrentTablesTest, ReadersMissNothingAmongAFewKeys) {
@@ -229,12 +229,12 @@ TEST_F(ConcurrentTablesTest, ReadersMissNothingAmongAFewKeys) {
 }
 
 TEST(CuckooTableConcurrent, ReadersMissNoKeyThatIsBeingDisplaced) {
-  // The smallest table at its fullest: 112 slots, growth from 98 keys on. Nearly each insertion
-  // displaces, and each displacement hits one of the few keys that the readers ask for.
-  constexpr std::uint64_t kPermanent = 65;
-  constexpr std::uint64_t kPassing = 32;
+  // The smallest table at its fullest: 192 slots, growth from 180 keys on. Many insertions
+  // displace, and each displacement hits one of the few keys that the readers ask for.
+  constexpr std::uint64_t kPermanent = 119;
+  constexpr std::uint64_t kPassing = 60;
   EpochManager epochs;
-  CuckooTable table(base::SipKey{3, 4}, epochs, 1);
+  CuckooTable table(base::SipKey{3, 4}, epochs, test::node_base(), 1);
   const std::size_t bytes = table.memory_bytes();
   std::vector<std::string> keys;
   for (std::uint64_t i = 0; i < kPermanent; ++i) {

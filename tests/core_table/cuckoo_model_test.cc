@@ -19,8 +19,8 @@ class CuckooModelTest : public testing::TestWithParam<TagSearch> {
 
   /// Works on the first `keys` of all keys; at its fullest the table holds nine tenths of them.
   void run(std::size_t operations, std::size_t initial_capacity, std::size_t keys) {
-    CuckooTable table(base::SipKey{random_.next(), random_.next()}, epochs_, initial_capacity,
-                      GetParam());
+    CuckooTable table(base::SipKey{random_.next(), random_.next()}, epochs_, test::node_base(),
+                      initial_capacity, GetParam());
     for (std::size_t i = 0; i < operations; ++i) {
       step(table, random_.below(keys), test::insert_share(i, kPeriod));
       ASSERT_EQ(table.size(), model_.size());
@@ -94,10 +94,10 @@ TEST_P(CuckooModelTest, AgreesFromASmallTableOn) {
 }
 
 TEST_P(CuckooModelTest, AgreesInATableThatStaysNearlyFull) {
-  // 4,096 buckets of 7 slots grow from 25,088 keys on; nine tenths of 27,500 stay just below.
-  run(test::operations(test::kModelOperations) / 6, 24'000, 27'500);
-  EXPECT_EQ(memory_bytes_, 4'096 * sizeof(CuckooBucket));
-  EXPECT_GE(size_max_, 4'096U * CuckooBucket::kSlots * 8 / 10);
+  // 2,048 buckets of 12 slots grow from 23,040 keys on; nine tenths of 25,400 stay just below.
+  run(test::operations(test::kModelOperations) / 6, 20'000, 25'400);
+  EXPECT_EQ(memory_bytes_, 2'048 * sizeof(CuckooBucket));
+  EXPECT_GE(size_max_, 2'048U * CuckooBucket::kSlots * 9 / 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTagSearch, CuckooModelTest,

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
+#include "core/table/btree.h"
+#include "core/table/cuckoo_table.h"
 
 namespace synod::core {
 namespace {
@@ -39,7 +43,7 @@ TEST_F(RecordHeapTest, KeepsWhatItWasGiven) {
   const std::string long_key(70'000, 'k');
   for (const std::string_view key :
        {std::string_view(), std::string_view("key"), std::string_view(long_key)}) {
-    for (const std::size_t size : {0U, 1U, 100U, 128U, 129U, 5'000U, 200'000U}) {
+    for (const std::size_t size : {0U, 1U, 100U, 128U, 129U, 255U, 256U, 5'000U, 200'000U}) {
       for (int parts = 0; parts < 4; ++parts) {
         const std::string value(size, 'v');
         const RecordHeader header = header_of(5, (parts & 1) * 99, (parts & 2) * 1000U);
@@ -52,7 +56,7 @@ TEST_F(RecordHeapTest, KeepsWhatItWasGiven) {
         EXPECT_EQ(record.generation(), header.generation);
         EXPECT_EQ(record.digest, header.digest);
         EXPECT_EQ(record.older(), nullptr);
-        EXPECT_EQ(record.has(Record::kInNode), size <= 128 && key.size() < 100);
+        EXPECT_EQ(record.has(Record::kInNode), size <= 128);
         heap_.retire_node(*node);
       }
     }
@@ -61,10 +65,92 @@ TEST_F(RecordHeapTest, KeepsWhatItWasGiven) {
   EXPECT_EQ(heap_.bytes_in_use(), 0U);
 }
 
-TEST_F(RecordHeapTest, TakesSixtyFourBytesBesideTheKeyAndTheValue) {
+TEST_F(RecordHeapTest, KeepsLongKeysWhereBothIndexesFindThem) {
+  CuckooTable table(base::SipKey{1, 2}, epochs_, heap_.base(), 16);
+  BTree tree(epochs_, heap_.base());
+  std::vector<std::string> keys;
+  for (const std::size_t size :
+       {KeyNode::kBesideMax - 1, KeyNode::kBesideMax, KeyNode::kBesideMax + 1,
+        SlabAllocator::kSlotBytesMax, SlabAllocator::kSlotBytesMax + 1, KeyNode::kKeyBytesMax}) {
+    // In order of size; told apart by their last byte alone.
+    keys.push_back(std::string(size - 1, 'k') + 'l');
+    keys.push_back(std::string(size, 'k'));
+  }
+  std::sort(keys.begin(), keys.end());
+  for (const std::string& key : keys) {
+    KeyNode* node = heap_.create_node(ref(key), header_of(1), key.substr(0, 100));
+    EXPECT_EQ(node->is_apart(), key.size() > KeyNode::kBesideMax);
+    tree.insert(node);
+    table.insert(node);
+  }
+  std::size_t at = 0;
+  tree.scan(ref(""), true, [&](const KeyNode& node) { return node.key() == keys[at++]; });
+  EXPECT_EQ(at, keys.size());
+  for (const std::string& key : keys) {
+    KeyNode* node = table.find(ref(key));
+    ASSERT_NE(node, nullptr);
+    EXPECT_EQ(node->key(), key);
+    EXPECT_EQ(tree.find(ref(key)), node);
+    EXPECT_EQ(head(*node).value(), key.substr(0, 100));
+    heap_.supersede(*node, header_of(2), "new");
+    cut(*node);
+    EXPECT_TRUE(head(*node).has(Record::kInNode)) << "the room is behind the key, wherever that is";
+    table.erase(node);
+    tree.erase(node);
+    heap_.retire_node(*node);
+  }
+  epochs_.collect();
+  EXPECT_EQ(heap_.bytes_in_use(), 0U);
+}
+
+TEST_F(RecordHeapTest, SaysThatItsAddressesComeToTheirEndWhileThereAreSomeLeft) {
+  constexpr std::size_t kChunks = 16;
+  RecordHeap heap(epochs_, kChunks * NodeRange::kChunkBytes);
+  std::vector<KeyNode*> nodes;
+  for (std::uint64_t i = 0; !heap.is_nearly_full(); ++i) {
+    nodes.push_back(heap.create_node(ref(std::to_string(i)), header_of(1), std::string(100, 'v')));
+  }
+  EXPECT_GE(nodes.size() * 150, (kChunks - 3) * NodeRange::kChunkBytes);
+  // Values that lie apart take no addresses of keys.
+  const std::size_t left = NodeRange::kChunkBytes / 64;
+  for (std::size_t i = 0; i < left; ++i) {
+    nodes.push_back(
+        heap.create_node(ref("x" + std::to_string(i)), header_of(1), std::string(200, 'v')));
+  }
+  EXPECT_TRUE(heap.is_nearly_full());
+  for (KeyNode* node : nodes) heap.retire_node(*node);
+  while (epochs_.retired_count() > 0) epochs_.collect();
+  EXPECT_FALSE(heap.is_nearly_full());
+  EXPECT_EQ(heap.bytes_in_use(), 0U);
+}
+
+TEST_F(RecordHeapTest, KeepsEverySizeOfValueWithEveryOtherField) {
+  // Sizes around those where the size itself takes more room, in every company.
+  for (std::uint32_t size = 250; size < 262; ++size) {
+    for (int parts = 0; parts < 4; ++parts) {
+      const RecordHeader header = header_of(5, (parts & 1) * 99, (parts & 2) * 1000U);
+      KeyNode* node = heap_.create_node(ref("k"), header, std::string(size, 'a'));
+      heap_.supersede(*node, header, std::string(size, 'b'));
+      const Record& newest = head(*node);
+      EXPECT_EQ(newest.value(), std::string(size, 'b'));
+      EXPECT_EQ(newest.older()->value(), std::string(size, 'a'));
+      EXPECT_EQ(newest.expiry(), header.expiry);
+      EXPECT_EQ(newest.generation(), header.generation);
+      EXPECT_EQ(newest.bytes(), Record::bytes_for(header, size, true));
+      cut(*node);
+      heap_.replace_head(*node, heap_.create_cold(header, size));
+      EXPECT_EQ(head(*node).value_size(), size);
+      EXPECT_EQ(head(*node).expiry(), header.expiry);
+      EXPECT_EQ(head(*node).generation(), header.generation);
+      heap_.retire_node(*node);
+    }
+  }
+}
+
+TEST_F(RecordHeapTest, TakesThirtySixBytesBesideTheKeyAndASmallValue) {
   const KeyNode* node =
       heap_.create_node(ref("0123456789abcdef"), header_of(1), std::string(100, 'v'));
-  EXPECT_LE(SlabAllocator::slot_bytes(node), 16U + 100U + 44U);
+  EXPECT_LE(SlabAllocator::slot_bytes(node), 16U + 100U + 36U);
 }
 
 TEST_F(RecordHeapTest, ChainsVersionsNewestFirst) {
@@ -141,11 +227,11 @@ TEST_F(RecordHeapTest, DropsAValueAndTakesItBack) {
   KeyNode* node = heap_.create_node(ref("a"), header_of(9, 77), value);
   const std::size_t with_value = heap_.bytes_in_use();
   const Record& warm = head(*node);
-  heap_.replace_head(*node, heap_.create_cold(warm.header(), warm.value_size));
+  heap_.replace_head(*node, heap_.create_cold(warm.header(), warm.value_size()));
   epochs_.collect();
   EXPECT_LT(heap_.bytes_in_use(), 150U);
   EXPECT_TRUE(head(*node).is_cold);
-  EXPECT_EQ(head(*node).value_size, 5'000U);
+  EXPECT_EQ(head(*node).value_size(), 5'000U);
   EXPECT_EQ(head(*node).expiry(), TimeMs(77));
   heap_.replace_head(*node, heap_.create(head(*node).header(), value));
   epochs_.collect();

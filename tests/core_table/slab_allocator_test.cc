@@ -151,5 +151,14 @@ TEST_F(SlabAllocatorTest, EmptiesSparseChunksWhenWhatIsWorthLeavingLeaves) {
   EXPECT_LE(slabs_.bytes_reserved(), slabs_.bytes_in_use() * 4 / 3 + 2 * kChunk);
 }
 
+TEST(SlabAllocatorDeathTest, TakesNothingLargeFromARange) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  NodeRange range(kChunk);
+  SlabAllocator slabs(nullptr, &range);
+  void* slot = slabs.allocate(SlabAllocator::kSlotBytesMax);
+  SlabAllocator::release(slot, SlabAllocator::kSlotBytesMax);
+  EXPECT_DEATH((void)slabs.allocate(SlabAllocator::kSlotBytesMax + 1), "fits into a slot");
+}
+
 }  // namespace
 }  // namespace synod::core

@@ -173,6 +173,31 @@ TEST(StandaloneSim, FullMemoryRefusesGrowthButNotReadsAndDeletes) {
   EXPECT_TRUE(server.outcomes()[position]->ok());
 }
 
+TEST(StandaloneSim, KeysThatTakeAllAddressesAreRefusedBeforeTheLog) {
+  SimServer server(16);
+  server.options().database.node_range_bytes = 16 * core::NodeRange::kChunkBytes;
+  ASSERT_TRUE(server.open().ok());
+  const auto key_of = [](int i) { return base::concat("k", i, std::string(20'000, 'k')); };
+  std::size_t position = 0;
+  int keys = 0;
+  do {
+    position = server.submit(operation_of({set_step(key_of(keys++), "v")}));
+    server.settle();
+  } while (server.outcomes()[position]->ok() && keys < 3'000);
+  EXPECT_EQ(server.outcomes()[position]->code, core::OutcomeCode::kMemoryFull);
+  EXPECT_GT(keys, 1'000);
+  EXPECT_EQ(server.get(key_of(0)), "v");
+  core::Step erase;
+  erase.kind = core::StepKind::kDelete;
+  erase.key = key_of(1);
+  position = server.submit(operation_of({erase}));
+  server.settle();
+  EXPECT_TRUE(server.outcomes()[position]->ok());
+  ASSERT_TRUE(server.store().close().ok());
+  ASSERT_TRUE(server.open().ok()) << "what was admitted is loaded again";
+  EXPECT_EQ(server.get(key_of(2)), "v");
+}
+
 TEST(StandaloneSim, AFlippedByteInTheLogIsRefusedWithFileAndOffset) {
   SimServer server(11);
   ASSERT_TRUE(server.open().ok());
