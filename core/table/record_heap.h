@@ -74,6 +74,8 @@ class RecordHeap {
     return bytes_retired_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] SlabAllocator& slabs() { return slabs_; }
+  /// Who prepares huge pages. It outlives this.
+  void set_pages(PageKeeper* pages) { slabs_.set_pages(pages); }
 
  private:
   static void destroy_record(void* record);

@@ -81,6 +81,7 @@ SlabAllocator::~SlabAllocator() {
     for (Chunk* chunk : size_class.bins) free_all(chunk);
   }
   free_all(spare_);
+  for (const Ahead& ahead : ahead_) unmap(ahead.memory, kChunkBytes);
   while (large_ != nullptr) release_large(large_);
 }
 
@@ -168,8 +169,6 @@ void SlabAllocator::next_chunk(std::size_t index) {
   SizeClass& size_class = classes_[index];
   if (Chunk* full = size_class.current) {
     size_class.current = nullptr;
-    if (!full->is_huge) advise_huge_pages(full, kChunkBytes);
-    full->is_huge = true;
     link(full);
   }
   for (Chunk* chunk : size_class.bins) {
@@ -185,14 +184,16 @@ SlabAllocator::Chunk* SlabAllocator::fresh_chunk(std::size_t index) {
   void* memory = spare_;
   std::uint32_t touched = 0;
   bool is_huge = false;
+  const bool may_be_huge = classes_[index].chunks >= kSmallChunks && bytes_reserved() >= kSmallHeap;
   if (spare_ != nullptr) {
     touched = spare_->touched;
     is_huge = spare_->is_huge;
     spare_ = nullptr;
+  } else if (memory = may_be_huge ? take_prepared() : nullptr; memory != nullptr) {
+    touched = kChunkBytes;
+    is_huge = true;
   } else {
-    memory =
-        map_aligned(kChunkBytes, last_mapped_ == nullptr ? nullptr : last_mapped_ - kChunkBytes);
-    last_mapped_ = static_cast<std::byte*>(memory);
+    memory = map_chunk();
     // The first of a class may stay nearly empty.
     is_huge = eager_ && classes_[index].chunks > 0;
     if (is_huge) advise_huge_pages(memory, kChunkBytes);
@@ -206,7 +207,35 @@ SlabAllocator::Chunk* SlabAllocator::fresh_chunk(std::size_t index) {
   touch_up_to(*chunk, sizeof(Chunk));
   forbid(chunk + 1, kChunkBytes - sizeof(Chunk));
   ++classes_[index].chunks;
+  if (may_be_huge) prepare_ahead();
   return chunk;
+}
+
+void* SlabAllocator::map_chunk() {
+  void* memory =
+      map_aligned(kChunkBytes, last_mapped_ == nullptr ? nullptr : last_mapped_ - kChunkBytes);
+  last_mapped_ = static_cast<std::byte*>(memory);
+  return memory;
+}
+
+/// A chunk of one huge page, which counts as reserved already, or null.
+void* SlabAllocator::take_prepared() {
+  if (ahead_.empty() || !pages_->is_done(ahead_.front().ticket)) return nullptr;
+  void* memory = ahead_.front().memory;
+  ahead_.pop_front();
+  return memory;
+}
+
+void SlabAllocator::prepare_ahead() {
+  if (pages_ == nullptr || !pages_->is_attended()) return;
+  constexpr std::size_t kShare = 32;
+  const std::size_t wanted =
+      std::clamp<std::size_t>(bytes_reserved() / kChunkBytes / kShare, 1, kAheadMax);
+  while (ahead_.size() < wanted) {
+    void* memory = map_chunk();
+    ahead_.push_back({memory, pages_->prepare(memory, kChunkBytes)});
+    count_reserved(static_cast<std::ptrdiff_t>(kChunkBytes));
+  }
 }
 
 void SlabAllocator::release(void* memory, std::size_t bytes) {
