@@ -42,7 +42,8 @@ bool is_cold_head(const KeyNode& node, Version version) {
 
 std::uint64_t TransactionalKvDatabase::memory_bytes() const {
   return heap_.bytes_reserved() + points_.memory_bytes() + order_.memory_bytes() +
-         list_bytes_.load(std::memory_order_relaxed) + write_behind_.held_bytes() + warm_.bytes();
+         pages_.bytes_waiting() + list_bytes_.load(std::memory_order_relaxed) +
+         write_behind_.held_bytes() + warm_.bytes();
 }
 
 std::uint64_t TransactionalKvDatabase::used_bytes() const {

@@ -14,7 +14,27 @@ Persistence::Persistence(base::Dispatcher& dispatcher, WriteBehind& rows,
                          ColdValues* cold)
     : dispatcher_(dispatcher), rows_(rows), backend_(backend), options_(options), cold_(cold) {}
 
-Persistence::~Persistence() = default;
+Persistence::~Persistence() {
+  if (pages_ != nullptr) pages_->leave();
+}
+
+void Persistence::tend(PageKeeper& pages) {
+  SYNOD_ASSERT(pages_ == nullptr, "one store's pages have one attendant");
+  if (stopped_) return;
+  pages_ = &pages;
+  pages_->attend([this] { dispatcher_.post([this] { tend_pages(); }); });
+}
+
+/// Comes back by a timer, which stop() can cancel, and lets others go first.
+void Persistence::tend_pages() {
+  if (stopped_ || pages_ == nullptr) return;
+  constexpr int kPieces = 8;  // A few milliseconds.
+  dispatcher_.cancel(pages_timer_);
+  for (int i = 0; i < kPieces; ++i) {
+    if (!pages_->work()) return;
+  }
+  pages_timer_ = dispatcher_.run_after(base::Nanos(0), [this] { tend_pages(); });
+}
 
 void Persistence::start_at(LogIndex index) {
   written_.store(index.value());
@@ -106,6 +126,7 @@ base::Status Persistence::write_pending() {
     written_version_ = retry_.version;
     retry_ = {};
     serve_cold_values(false);  // PE3: the writer may be as fast as this loop for a long time.
+    tend_pages();              // PE4
   }
 }
 
@@ -169,6 +190,8 @@ void Persistence::stop() {
   dispatcher_.cancel(retry_timer_);
   dispatcher_.cancel(poll_timer_);
   dispatcher_.cancel(snapshot_timer_);
+  dispatcher_.cancel(pages_timer_);
+  if (pages_ != nullptr) pages_->leave();
 }
 
 }  // namespace synod::core

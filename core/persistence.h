@@ -10,6 +10,7 @@
 #include "base/function.h"
 #include "base/status.h"
 #include "core/cold_values.h"
+#include "core/table/page_keeper.h"
 #include "core/types.h"
 #include "core/write_behind.h"
 #include "storage/storage_backend.h"
@@ -40,9 +41,10 @@ struct PersistenceOptions {
 ///   PE3  A snapshot is taken between two batches and covers the version of the last one, so that
 ///        it holds all of that and nothing later. Within snapshot_every of a written batch there is
 ///        a snapshot that covers it.
+///   PE4  The PageKeeper's work is done between two batches, a few pages at a time.
 ///
-/// Threads: `kick`, `request_flush` and the indexes from any thread; `drain_now` and `on_durable`
-/// before the dispatcher runs tasks, or on it.
+/// Threads: `kick`, `request_flush` and the indexes from any thread; `drain_now`, `tend` and
+/// `on_durable` before the dispatcher runs tasks, or on it.
 /// Failure: kNoSpace and kIoError pause it and are retried, because the log holds the data; the
 /// caller sees the backlog grow and closes admission. kCorruption is fail-stop.
 class Persistence {
@@ -62,6 +64,8 @@ class Persistence {
   [[nodiscard]] base::Status drain_now(bool flush);
   /// `progress` runs on the dispatcher whenever durable_index() rose.
   void on_durable(base::Function<void(LogIndex)> progress) { progress_ = std::move(progress); }
+  /// Does the work of `pages`, which outlives this, until stop().
+  void tend(PageKeeper& pages);
   /// Recovery: what the backend held when it was opened.
   void start_at(LogIndex index);
   /// Nothing of it is left on the dispatcher when it returns there, unless somebody kicks again.
@@ -87,6 +91,7 @@ class Persistence {
     return cold_ != nullptr && cold_->is_wanted() && written_version_ > cold_->covered();
   }
   void serve_cold_values(bool at_once);
+  void tend_pages();
   void take_snapshot();
 
   base::Dispatcher& dispatcher_;
@@ -94,6 +99,7 @@ class Persistence {
   storage::StorageBackend& backend_;
   const PersistenceOptions options_;
   ColdValues* const cold_;
+  PageKeeper* pages_ = nullptr;
   base::Function<void(LogIndex)> progress_;
 
   std::atomic<Phase> phase_{Phase::kIdle};
@@ -109,6 +115,7 @@ class Persistence {
   base::TimerId retry_timer_;
   base::TimerId poll_timer_;
   base::TimerId snapshot_timer_;
+  base::TimerId pages_timer_;
   Version written_version_{0};
   base::Nanos snapshot_at_{0};  ///< When the last one was tried.
 };

@@ -19,7 +19,9 @@ std::uint64_t record_cost(const Record& record) {
 constexpr std::size_t kStepsMax = 4'096;
 /// What one call frees at most: more than a group of writes supersedes, less than a long pause.
 constexpr std::uint64_t kCutBytesMax = 16U << 20U;
-constexpr std::size_t kCollectedMax = 16'384;
+/// And of objects that readers may have held: half a millisecond, or this share of them.
+constexpr std::size_t kCollectedMax = 4'096;
+constexpr std::size_t kCollectedShare = 8;
 /// Nodes the hand passes after an operation and in one call of housekeep: microseconds, and less
 /// than a millisecond together with what is freed there.
 constexpr std::size_t kNodesPerOperation = 32;
@@ -46,6 +48,8 @@ TransactionalKvDatabase::TransactionalKvDatabase(const DatabaseOptions& options)
       warm_(kWarmBytesMax),
       expiries_(heap_.base()),
       tombstones_(heap_.base()) {
+  heap_.set_pages(&pages_);
+  points_.set_pages(&pages_);
   publish_namespaces();
 }
 
@@ -311,7 +315,8 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
     take_warm_values();
     (void)make_room(kNodesPerHousekeeping);
   }
-  epochs_.collect(kCollectedMax);
+  // A reader that was not running held up more: that goes in parts, yet faster than it comes.
+  epochs_.collect(std::max(kCollectedMax, epochs_.retired_count() / kCollectedShare));
   count_lists();
 }
 

@@ -22,6 +22,7 @@
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/table/page_keeper.h"
 #include "core/table/record_heap.h"
 #include "core/warm_inbox.h"
 #include "core/write_behind.h"
@@ -115,6 +116,8 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] bool must_wait();
   /// Where Persistence puts the backend's snapshots.
   [[nodiscard]] ColdValues& cold_values() { return cold_; }
+  /// The large memory of the tables, for Persistence to attend to.
+  [[nodiscard]] PageKeeper& pages() { return pages_; }
   /// Any thread, as the next.
   [[nodiscard]] MemoryStatus memory_status() const;
   /// What remains if every value that may leave has left; only fewer keys make it less.
@@ -238,6 +241,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] base::Status verify_counts(const Recount& recount) const;
 
   const DatabaseOptions options_;
+  PageKeeper pages_;  ///< Outlives all that has memory.
   EpochManager epochs_;
   RecordHeap heap_;
   CuckooTable points_;

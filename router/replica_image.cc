@@ -57,6 +57,7 @@ Result<std::shared_ptr<ReplicaImage>> ImageYard::open(
       persistence_, image->database->write_behind(), *image->backend, persistence_options_,
       &image->database->cold_values());
   image->persistence->start_at(*persisted);
+  image->persistence->tend(image->database->pages());
   return std::shared_ptr<ReplicaImage>(
       image.release(), [yard = shared_from_this()](ReplicaImage* last) { yard->bury(last); });
 }

@@ -180,7 +180,10 @@ base::Status Standalone::begin_run(const std::optional<RunRecord>& last_run) {
 base::Status Standalone::start() {
   SYNOD_RETURN_IF_ERROR(pipeline_->start());
   persistence_->kick();
-  seams_.persistence.post([this] { watch_space(); });
+  seams_.persistence.post([this] {
+    persistence_->tend(database_->pages());
+    watch_space();
+  });
   return {};
 }
 

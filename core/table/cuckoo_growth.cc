@@ -2,6 +2,7 @@
 // How the cuckoo table grows: CuckooTable's half that runs a little in every writer operation.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/assert.h"
 #include "core/table/cuckoo_memory.h"
@@ -25,21 +26,47 @@ void CuckooTable::housekeep() {
     migrate(kBucketsPerOperation);
     return;
   }
-  if (drained_ != nullptr) retire_drained_piece();
   const std::size_t slots = layout->bucket_count * CuckooBucket::kSlots;
-  if (size() * kGrowAtDenominator >= slots * kGrowAtNumerator) start_growth();
+  const std::size_t grow_at = slots / kGrowAtDenominator * kGrowAtNumerator;
+  if (size() >= grow_at) {
+    start_growth();
+  } else if (prepared_ == nullptr && size() + slots / kAheadShare >= grow_at) {
+    prepare_next();
+  }
+}
+
+/// As large as they are, arrays are nothing but addresses at first, and pages come one by one as
+/// buckets are used; huge ones must be there before.
+void CuckooTable::prepare_next() {
+  const std::size_t count = 2 * layout_.load(std::memory_order_relaxed)->bucket_count;
+  const std::size_t bytes = count * sizeof(CuckooBucket);
+  if (bytes < kCuckooPieceBytes || pages_ == nullptr || !pages_->is_attended()) return;
+  prepared_ = allocate_cuckoo_buckets(count);
+  memory_bytes_ += bytes;
+  // Growth does not wait for it: what is not ready comes in small pages.
+  static_cast<void>(pages_->prepare(prepared_, bytes));
+}
+
+CuckooBucket* CuckooTable::take_next() {
+  if (prepared_ != nullptr) return std::exchange(prepared_, nullptr);
+  const std::size_t count = 2 * layout_.load(std::memory_order_relaxed)->bucket_count;
+  memory_bytes_ += count * sizeof(CuckooBucket);
+  return allocate_cuckoo_buckets(count);
+}
+
+void CuckooTable::retire_buckets(CuckooBucket* buckets, std::size_t count) {
+  epochs_.retire(new RetiredBuckets{buckets, count, pages_}, RetiredBuckets::destroy);
+  memory_bytes_ -= count * sizeof(CuckooBucket);
 }
 
 void CuckooTable::start_growth() {
-  while (drained_ != nullptr) retire_drained_piece();
   CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
   SYNOD_ASSERT(layout->shift > 1, "a table grows only while hash bits are left");
   auto* growing = new CuckooLayout;
   growing->main = layout->main;
   growing->bucket_count = layout->bucket_count;
   growing->shift = layout->shift;
-  growing->next = allocate_cuckoo_buckets(2 * layout->bucket_count);
-  memory_bytes_ += 2 * layout->bucket_count * sizeof(CuckooBucket);
+  growing->next = take_next();
   layout_.store(growing, std::memory_order_release);
   epochs_.retire(layout, [](void* old) { delete static_cast<CuckooLayout*>(old); });
 }
@@ -87,26 +114,9 @@ void CuckooTable::finish_growth(CuckooLayout* grown) {
   layout->main = grown->next;
   layout->bucket_count = 2 * grown->bucket_count;
   layout->shift = grown->shift - 1;
-  advise_huge_pages(layout->main, layout->bucket_count);
   layout_.store(layout, std::memory_order_release);
-  drained_ = reinterpret_cast<std::byte*>(grown->main);
-  drained_bytes_ = grown->bucket_count * sizeof(CuckooBucket);
+  retire_buckets(grown->main, grown->bucket_count);
   epochs_.retire(grown, [](void* old) { delete static_cast<CuckooLayout*>(old); });
-}
-
-void CuckooTable::retire_drained_piece() {
-  if (drained_bytes_ < kCuckooPieceBytes) {
-    epochs_.retire(drained_, destroy_small_cuckoo_array);
-    memory_bytes_ -= drained_bytes_;
-    drained_ = nullptr;
-    drained_bytes_ = 0;
-    return;
-  }
-  epochs_.retire(drained_, destroy_cuckoo_piece);
-  memory_bytes_ -= kCuckooPieceBytes;
-  drained_ += kCuckooPieceBytes;
-  drained_bytes_ -= kCuckooPieceBytes;
-  if (drained_bytes_ == 0) drained_ = nullptr;
 }
 
 }  // namespace synod::core

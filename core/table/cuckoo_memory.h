@@ -4,25 +4,30 @@
 #include <cstddef>
 
 #include "core/table/cuckoo_bucket.h"
+#include "core/table/page_keeper.h"
 
 namespace synod::core {
 
-/// Arrays from this size on are mapped, aligned to it and can be given back in pieces of it: the
-/// kernel fills pages on first touch, so neither growing nor freeing is one long pause.
-inline constexpr std::size_t kCuckooPieceBytes = std::size_t{2} << 20;
+/// Arrays from this size on are mapped and aligned to it: they may be of huge pages.
+inline constexpr std::size_t kCuckooPieceBytes = PageKeeper::kPieceBytes;
 
-/// All buckets empty, in small pages at first. `count` is a power of two.
+/// All buckets empty, in small pages that come on first touch. `count` is a power of two.
 [[nodiscard]] CuckooBucket* allocate_cuckoo_buckets(std::size_t count);
 
-/// Asks for huge pages in a large array. Before the first touch each fault fills a whole one, which
-/// can take milliseconds; afterwards the kernel gathers pages in the background.
+/// Asks for huge pages in a large array. REQUIRES: it was not touched. Each first touch of a piece
+/// fills a whole page then, which can take milliseconds.
 void advise_huge_pages(CuckooBucket* buckets, std::size_t count);
 
-/// Frees a whole array, or the end of a large one that starts on a piece.
-void free_cuckoo_buckets(void* start, std::size_t bytes);
+void free_cuckoo_buckets(CuckooBucket* buckets, std::size_t count);
 
-/// EpochManager's `destroy` for one piece of a large array, and for a small array as a whole.
-void destroy_cuckoo_piece(void* piece);
-void destroy_small_cuckoo_array(void* array);
+/// An array that waits for the end of its epoch, for EpochManager: large ones go to `pages`, which
+/// may be null and outlives the EpochManager.
+struct RetiredBuckets {
+  CuckooBucket* buckets;
+  std::size_t count;
+  PageKeeper* pages;
+
+  static void destroy(void* retired);
+};
 
 }  // namespace synod::core

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/assert.h"
 #include "core/table/cuckoo_memory.h"
@@ -67,10 +68,9 @@ CuckooLayout* CuckooTable::create_layout(std::size_t capacity) {
 
 CuckooTable::~CuckooTable() {
   CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
-  const std::size_t bytes = layout->bucket_count * sizeof(CuckooBucket);
-  free_cuckoo_buckets(layout->main, bytes);
-  if (layout->next != nullptr) free_cuckoo_buckets(layout->next, 2 * bytes);
-  if (drained_ != nullptr) free_cuckoo_buckets(drained_, drained_bytes_);
+  free_cuckoo_buckets(layout->main, layout->bucket_count);
+  if (layout->next != nullptr) free_cuckoo_buckets(layout->next, 2 * layout->bucket_count);
+  if (prepared_ != nullptr) free_cuckoo_buckets(prepared_, 2 * layout->bucket_count);
   delete layout;
 }
 
@@ -176,12 +176,13 @@ void CuckooTable::build(std::span<KeyNode* const> nodes) {
   SYNOD_ASSERT(size() == 0, "a table is built from nothing");
   CuckooLayout* layout = layout_.load(std::memory_order_relaxed);
   if (layout->next == nullptr && nodes.size() > layout->bucket_count) {
-    while (drained_ != nullptr) retire_drained_piece();
+    if (prepared_ != nullptr) {
+      retire_buckets(std::exchange(prepared_, nullptr), 2 * layout->bucket_count);
+    }
     CuckooLayout* larger = create_layout(nodes.size());
     memory_bytes_ += larger->bucket_count * sizeof(CuckooBucket);
     layout_.store(larger, std::memory_order_release);
-    drained_ = reinterpret_cast<std::byte*>(layout->main);
-    drained_bytes_ = layout->bucket_count * sizeof(CuckooBucket);
+    retire_buckets(layout->main, layout->bucket_count);
     epochs_.retire(layout, [](void* old) { delete static_cast<CuckooLayout*>(old); });
   }
   std::array<std::uint64_t, kBatch> hashes;

@@ -12,6 +12,7 @@
 #include "core/table/epoch.h"
 #include "core/table/key_node.h"
 #include "core/table/node_handle.h"
+#include "core/table/page_keeper.h"
 #include "core/table/tag_search.h"
 
 namespace synod::core {
@@ -28,8 +29,9 @@ namespace synod::core {
 ///   T3  A bucket of a migrated number is never written again, so a reader that came before the
 ///       migration finds there what was present at that moment.
 ///   T4  A bucket splits into two empty ones: migration never displaces and never fails.
-///   T5  One writer operation migrates a bounded number of buckets and retires at most one piece
-///       of an old array.
+///   T5  One writer operation migrates a bounded number of buckets. Of a large array it neither
+///       fills nor unmaps more than the pages it writes to, as long as somebody attends the
+///       PageKeeper: that fills the next array before it is needed, and unmaps the old one.
 ///
 /// Threads: find, find_batch, prefetch from any thread inside an epoch guard; size and
 /// memory_bytes from any thread; the rest from the one writer.
@@ -41,6 +43,9 @@ class CuckooTable {
   ~CuckooTable();
   CuckooTable(const CuckooTable&) = delete;
   CuckooTable& operator=(const CuckooTable&) = delete;
+
+  /// Writer. Who prepares and unmaps large arrays. It outlives this and the EpochManager.
+  void set_pages(PageKeeper* pages) { pages_ = pages; }
 
   /// The node of the key or null.
   [[nodiscard]] KeyNode* find(const KeyRef& ref) const;
@@ -96,6 +101,8 @@ class CuckooTable {
   static constexpr std::size_t kStripes = 256;
   static constexpr std::size_t kBatch = 16;
   static constexpr std::size_t kSweepBuckets = 8;
+  /// The next array is prepared when this share of the slots is left before growth starts.
+  static constexpr std::size_t kAheadShare = 16;
 
   struct Found {
     CuckooBucket* bucket;
@@ -135,7 +142,9 @@ class CuckooTable {
   void migrate(std::size_t buckets);
   void migrate_bucket(CuckooLayout& layout, std::size_t number);
   void finish_growth(CuckooLayout* grown);
-  void retire_drained_piece();
+  void retire_buckets(CuckooBucket* buckets, std::size_t count);
+  void prepare_next();
+  [[nodiscard]] CuckooBucket* take_next();
   void housekeep();
 
   const base::SipKey key_;
@@ -146,9 +155,8 @@ class CuckooTable {
   mutable std::array<std::atomic<std::uint32_t>, kStripes> moves_{};
   std::atomic<std::size_t> size_{0};
   std::atomic<std::size_t> memory_bytes_{0};
-  // What is left of the array that growth replaced, retired piece by piece.
-  std::byte* drained_ = nullptr;
-  std::size_t drained_bytes_ = 0;
+  PageKeeper* pages_ = nullptr;
+  CuckooBucket* prepared_ = nullptr;  ///< Of twice the buckets: the array that comes next.
 };
 
 }  // namespace synod::core

@@ -93,6 +93,11 @@ class RecordHeap {
   [[nodiscard]] std::size_t bytes_retired() const {
     return bytes_retired_.load(std::memory_order_relaxed);
   }
+  /// Who prepares huge pages. It outlives this.
+  void set_pages(PageKeeper* pages) {
+    nodes_.set_pages(pages);
+    records_.set_pages(pages);
+  }
 
  private:
   static constexpr std::size_t kLeftShare = 8;

@@ -82,6 +82,7 @@ SlabAllocator::~SlabAllocator() {
     for (Chunk* chunk : size_class.bins) free_all(chunk);
   }
   free_all(spare_);
+  for (const Ahead& ahead : ahead_) unmap_chunk(ahead.memory);
   while (large_ != nullptr) release_large(large_);
 }
 
@@ -169,8 +170,6 @@ void SlabAllocator::next_chunk(std::size_t index) {
   SizeClass& size_class = classes_[index];
   if (Chunk* full = size_class.current) {
     size_class.current = nullptr;
-    if (!full->is_huge) advise_huge_pages(full, kChunkBytes);
-    full->is_huge = true;
     link(full);
   }
   for (Chunk* chunk : size_class.bins) {
@@ -186,10 +185,14 @@ SlabAllocator::Chunk* SlabAllocator::fresh_chunk(std::size_t index) {
   void* memory = spare_;
   std::uint32_t touched = 0;
   bool is_huge = false;
+  const bool may_be_huge = classes_[index].chunks >= kSmallChunks && bytes_reserved() >= kSmallHeap;
   if (spare_ != nullptr) {
     touched = spare_->touched;
     is_huge = spare_->is_huge;
     spare_ = nullptr;
+  } else if (memory = may_be_huge ? take_prepared() : nullptr; memory != nullptr) {
+    touched = kChunkBytes;
+    is_huge = true;
   } else {
     memory = map_chunk();
     // The first of a class may stay nearly empty.
@@ -205,7 +208,28 @@ SlabAllocator::Chunk* SlabAllocator::fresh_chunk(std::size_t index) {
   touch_up_to(*chunk, sizeof(Chunk));
   forbid(chunk + 1, kChunkBytes - sizeof(Chunk));
   ++classes_[index].chunks;
+  if (may_be_huge) prepare_ahead();
   return chunk;
+}
+
+/// A chunk of one huge page, which counts as reserved already, or null.
+void* SlabAllocator::take_prepared() {
+  if (ahead_.empty() || !pages_->is_done(ahead_.front().ticket)) return nullptr;
+  void* memory = ahead_.front().memory;
+  ahead_.pop_front();
+  return memory;
+}
+
+void SlabAllocator::prepare_ahead() {
+  if (pages_ == nullptr || !pages_->is_attended()) return;
+  constexpr std::size_t kShare = 32;
+  const std::size_t wanted =
+      std::clamp<std::size_t>(bytes_reserved() / kChunkBytes / kShare, 1, kAheadMax);
+  while (ahead_.size() < wanted) {
+    void* memory = map_chunk();
+    ahead_.push_back({memory, pages_->prepare(memory, kChunkBytes)});
+    count_reserved(static_cast<std::ptrdiff_t>(kChunkBytes));
+  }
 }
 
 void SlabAllocator::release(void* memory, std::size_t bytes) {
@@ -255,11 +279,11 @@ void* SlabAllocator::map_chunk() {
   return memory;
 }
 
-void SlabAllocator::unmap_chunk(Chunk* chunk) {
+void SlabAllocator::unmap_chunk(void* memory) {
   if (range_ != nullptr) {
-    range_->give_back(chunk);
+    range_->give_back(memory);
   } else {
-    unmap(chunk, kChunkBytes);
+    unmap(memory, kChunkBytes);
   }
 }
 

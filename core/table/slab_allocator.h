@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+
+#include "core/table/page_keeper.h"
 
 #include "core/table/node_range.h"
 
@@ -24,6 +27,10 @@ namespace synod::core {
 ///       one goes back to the kernel, but for one that is kept.
 ///   S4  bytes_reserved() counts each page of a chunk from its first touch (each huge page, where
 ///       one was asked for before the first touch) to its return.
+///   S5  Pages are huge from their first touch or stay small. A chunk that is to be huge is filled
+///       by the PageKeeper before anybody uses it; if none is ready, pages are small. The first
+///       chunks of a size, and of a small heap, are small; of what is prepared ahead there is one
+///       chunk, or one for 32 chunks in use, and never more than kAheadMax.
 ///
 /// Threads: one writer; bytes_in_use and bytes_reserved from any thread.
 class SlabAllocator {
@@ -56,9 +63,10 @@ class SlabAllocator {
   [[nodiscard]] bool is_worth_leaving(const void* memory, std::size_t bytes) const;
 
   /// Chunks from now on get huge pages at their first touch, which may take milliseconds: for
-  /// loading, before there are clients. Otherwise small pages come first and the kernel is asked to
-  /// gather them once the chunk is full.
+  /// loading, before there are clients.
   void set_eager(bool eager) { eager_ = eager; }
+  /// Who prepares huge pages (S5). It outlives this.
+  void set_pages(PageKeeper* pages) { pages_ = pages; }
 
   [[nodiscard]] std::size_t bytes_in_use() const {
     return bytes_in_use_.load(std::memory_order_relaxed);
@@ -72,10 +80,18 @@ class SlabAllocator {
   struct Large;
   /// Chunks with free slots by how full they are: at least three quarters, half, a quarter, less.
   static constexpr std::size_t kBins = 4;
+  /// A size with so many chunks may have huge ones, in a heap of so many.
+  static constexpr std::size_t kSmallChunks = 4;
+  static constexpr std::size_t kSmallHeap = 8 * kChunkBytes;
+  static constexpr std::size_t kAheadMax = 4;
   /// Steps of 8 bytes up to 256, then eight steps for each doubling.
   static constexpr std::size_t kLinearMax = 256;
   static constexpr std::size_t kClasses = kLinearMax / 8 + 8 * 8;
 
+  struct Ahead {
+    void* memory;
+    PageKeeper::Ticket ticket;
+  };
   struct SizeClass {
     Chunk* current = nullptr;  ///< In no bin.
     Chunk* full = nullptr;     ///< Chunks without free slots.
@@ -92,9 +108,11 @@ class SlabAllocator {
   void release_slot(Chunk* chunk, void* slot);
   void next_chunk(std::size_t index);
   [[nodiscard]] Chunk* fresh_chunk(std::size_t index);
+  [[nodiscard]] void* take_prepared();
+  void prepare_ahead();
   void give_back(Chunk* chunk);
   [[nodiscard]] void* map_chunk();
-  void unmap_chunk(Chunk* chunk);
+  void unmap_chunk(void* memory);
   void link(Chunk* chunk);
   void unlink(Chunk* chunk);
   void count_in_use(std::ptrdiff_t bytes);
@@ -105,6 +123,8 @@ class SlabAllocator {
   NodeRange* const range_;
   std::array<SizeClass, kClasses> classes_{};
   Chunk* spare_ = nullptr;
+  PageKeeper* pages_ = nullptr;
+  std::deque<Ahead> ahead_;
   Large* large_ = nullptr;
   std::byte* last_mapped_ = nullptr;  ///< Neighbours share one mapping of the kernel's.
   bool eager_ = false;

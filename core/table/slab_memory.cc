@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "base/assert.h"
@@ -11,6 +12,7 @@ namespace synod::core {
 namespace {
 
 constexpr std::size_t kAlignment = std::size_t{2} << 20;
+constexpr std::size_t kPageBytes = 4096;
 
 bool is_aligned(const void* start) {
   return reinterpret_cast<std::uintptr_t>(start) % kAlignment == 0;
@@ -39,6 +41,8 @@ void* map_aligned(std::size_t bytes, void* hint) {
   return begin + before;
 }
 
+void* map_pages(std::size_t bytes) { return map_at(nullptr, bytes); }
+
 void unmap(void* start, std::size_t bytes) {
   SYNOD_ASSERT(munmap(start, bytes) == 0, "the tables unmap only what they mapped");
 }
@@ -49,6 +53,18 @@ void give_pages_back(void* start, std::size_t bytes) {
 
 void advise_huge_pages(void* start, std::size_t bytes) {
   static_cast<void>(madvise(start, bytes, MADV_HUGEPAGE));
+}
+
+void fill_huge_page(void* start) {
+  unsigned char is_there = 0;
+  // Advice about small pages that are there would have the kernel gather them: it stops whoever
+  // uses them, and whoever asks for memory, for milliseconds.
+  if (mincore(start, kPageBytes, &is_there) != 0 || (is_there & 1) != 0) return;
+  advise_huge_pages(start, kAlignment);
+  // One write fills the page. Not through madvise: that holds the lock of all mappings meanwhile.
+  std::uint64_t nothing = 0;
+  std::atomic_ref(*static_cast<std::uint64_t*>(start))
+      .compare_exchange_strong(nothing, 0, std::memory_order_relaxed);
 }
 
 }  // namespace synod::core

@@ -19,7 +19,9 @@
 #include "core/table/btree.h"
 #include "core/table/cuckoo_table.h"
 #include "core/table/epoch.h"
+#include "core/table/page_keeper.h"
 #include "core/table/record_heap.h"
+#include "tests/support/page_thread.h"
 
 /// What the benchmarks of the tables compare: ours and the rivals, each with the same few
 /// operations, SipHash-1-3 and values copied out.
@@ -57,7 +59,10 @@ class Tables {
   static constexpr std::size_t kBatch = 16;
 
   explicit Tables(std::size_t initial_capacity = 1'024)
-      : table_(kSipKey, epochs_, heap_.base(), initial_capacity) {}
+      : table_(kSipKey, epochs_, heap_.base(), initial_capacity) {
+    heap_.set_pages(&pages_);
+    table_.set_pages(&pages_);
+  }
 
   /// Writer. As a start loads: in huge pages where granted. REQUIRES: empty; the keys are sorted.
   void load(const std::vector<std::string>& keys, const std::string& value) {
@@ -126,6 +131,7 @@ class Tables {
  private:
   static constexpr std::size_t kKept = 1'024;       ///< Superseded records that readers may need.
   static constexpr std::size_t kCollectEvery = 64;  ///< As after a group of operations.
+  static constexpr std::size_t kCollectedMax = 1'024;
 
   static core::KeyRef ref_of(const std::string& key) {
     return {core::NamespaceId(1), core::Space(0), key};
@@ -153,15 +159,17 @@ class Tables {
   void tend() {
     if (version_ % static_cast<std::int64_t>(kCollectEvery) != 0) return;
     while (superseded_.size() > kKept) cut_oldest();
-    epochs_.collect();
+    epochs_.collect(kCollectedMax);
   }
 
+  core::PageKeeper pages_;
   mutable core::EpochManager epochs_;
   core::RecordHeap heap_{epochs_};
   core::CuckooTable table_;
   core::BTree tree_{epochs_, heap_.base()};
   std::deque<std::pair<core::KeyNode*, core::Record*>> superseded_;
   std::int64_t version_ = 0;
+  tests::PageThread page_thread_{pages_};
 };
 
 /// libcuckoo for points, absl::btree_map under a shared lock for order.

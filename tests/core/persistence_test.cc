@@ -11,6 +11,7 @@
 
 #include "base/sim_loop.h"
 #include "core/state/rows.h"
+#include "core/table/slab_memory.h"
 
 namespace synod::core {
 namespace {
@@ -147,6 +148,30 @@ TEST_F(PersistenceTest, NothingOfAWaitIsLeftAfterStop) {
   lingering.reset();
   loop_.run_for(milliseconds(1'000));
   EXPECT_EQ(backend_.attempts, 0U);
+}
+
+TEST_F(PersistenceTest, DoesTheWorkOnPagesInTurnsUntilItStops) {
+  constexpr std::size_t kPieces = 20;
+  constexpr std::size_t kBytes = kPieces * PageKeeper::kPieceBytes;
+  PageKeeper pages;
+  auto tending =
+      std::make_unique<Persistence>(dispatcher_, rows_, backend_, PersistenceOptions(), nullptr);
+  tending->tend(pages);
+  pages.give_back(map_aligned(kBytes), kBytes);
+  std::size_t waiting_between = 0;
+  dispatcher_.post([&] { waiting_between = pages.bytes_waiting(); });
+  loop_.run_for(milliseconds(1));
+  EXPECT_GT(waiting_between, 0U) << "others have their turn";
+  EXPECT_LT(waiting_between, kBytes);
+  EXPECT_EQ(pages.bytes_waiting(), 0U);
+  pages.give_back(map_aligned(kBytes), kBytes);
+  dispatcher_.post([&] {
+    tending->stop();
+    tending.reset();
+  });
+  loop_.run_for(milliseconds(1));
+  EXPECT_EQ(pages.bytes_waiting(), 0U) << "what is left is unmapped at the stop";
+  EXPECT_FALSE(pages.is_attended());
 }
 
 TEST_F(PersistenceTest, WritesWhatIsSealedOnceKicked) {

@@ -155,7 +155,7 @@ TEST_F(CuckooTableTest, AnswersABatchOfAnySizeAsOneByOne) {
   }
 }
 
-TEST_F(CuckooTableTest, FreesTheOldArrayPieceByPiece) {
+TEST_F(CuckooTableTest, FreesTheOldArrayOnceItHasGrown) {
   constexpr std::uint64_t kKeys = 700'000;
   std::size_t retired_max = 0;
   for (std::uint64_t i = 0; i < kKeys; ++i) {
