@@ -17,14 +17,14 @@ namespace {
 
 TEST(ConcurrentPages, ReadersMissNothingWhileMemoryIsPreparedAndUnmapped) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  const std::size_t keys = test::operations(260'000);
+  const std::size_t keys = test::operations(450'000);
 #else
   const std::size_t keys = test::operations(900'000);
 #endif
   PageKeeper pages;
   EpochManager epochs;
   RecordHeap heap(epochs);
-  CuckooTable table(base::SipKey{3, 4}, epochs, 16);
+  CuckooTable table(base::SipKey{3, 4}, epochs, heap.base(), 16);
   heap.set_pages(&pages);
   table.set_pages(&pages);
   std::atomic<std::size_t> present{0};

@@ -202,7 +202,7 @@ class PreparedTableTest : public PageKeeperTest {
   }
   using TestKey = test::TestKey;
   EpochManager epochs_;
-  CuckooTable table_{base::SipKey{1, 2}, epochs_, 16};
+  CuckooTable table_{base::SipKey{1, 2}, epochs_, test::node_base(), 16};
 };
 
 TEST_F(PreparedTableTest, PreparesTheNextArrayWhileKeysAreStillLeftBeforeItGrows) {
@@ -220,7 +220,7 @@ TEST_F(PreparedTableTest, PreparesTheNextArrayWhileKeysAreStillLeftBeforeItGrows
 }
 
 TEST_F(PreparedTableTest, UnmapsNothingInAWriterOperation) {
-  constexpr std::size_t kKeys = 850'000;
+  constexpr std::size_t kKeys = 1'550'000;
   std::size_t waiting_max = 0;
   for (std::size_t i = 0; i < kKeys; ++i) {
     const std::size_t waiting = pages_.bytes_waiting();
@@ -240,7 +240,7 @@ TEST_F(PreparedTableTest, UnmapsNothingInAWriterOperation) {
 }
 
 TEST_F(PreparedTableTest, GrowsThroughPiecesThatAreNotReady) {
-  constexpr std::size_t kKeys = 250'000;
+  constexpr std::size_t kKeys = 450'000;
   for (std::size_t i = 0; i < kKeys; ++i) add();
   work_off();  // Too late: others were first.
   for (std::size_t i = 0; i < kKeys; ++i) {
