@@ -106,8 +106,7 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// kCorruption if rows contradict each other or the stored state hash (database_loader.cc).
   [[nodiscard]] base::Result<LogIndex> load(const storage::StorageBackend& backend);
 
-  /// Moves the snapshot floor with time, cuts chains, drops values, frees memory; bounded work per
-  /// call.
+  /// Moves the snapshot floor with time, cuts chains, drops values, frees memory: bounded work.
   void housekeep(base::Nanos now);
   /// True while the store is over its bound and comes back below it as persistence catches up, or
   /// as the hand finds what may leave: seal, kick persistence, execute nothing, call housekeep and
