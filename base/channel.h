@@ -84,8 +84,8 @@ class BoundedChannel {
       if (next == items.size()) {
         items.clear();
         next = 0;
-        items.swap(pushed);  // who had a burst gives its room back
-        if (pushed.capacity() > kKeep) pushed = std::vector<T>();
+        items.swap(pushed);
+        trim(pushed);
         return;
       }
       if (next * 2 >= items.size()) {
@@ -95,14 +95,23 @@ class BoundedChannel {
       }
       std::move(pushed.begin(), pushed.end(), std::back_inserter(items));
       pushed.clear();
+      trim(pushed);
+    }
+    /// After a burst its room is given back.
+    static void trim(std::vector<T>& empty) {
+      if (empty.capacity() > kKeep) empty = std::vector<T>();
     }
   };
 
   void take_over() {
-    const std::lock_guard lock(mutex_);
+    {
+      // What was taken over last time goes back as room; nothing is moved or freed in here.
+      const std::lock_guard lock(mutex_);
+      pushed_.swap(spare_);
+    }
     for (std::size_t i = 0; i < kPriorityCount; ++i) {
-      taken_ += pushed_[i].size();
-      if (!pushed_[i].empty()) lanes_[i].append(pushed_[i]);
+      taken_ += spare_[i].size();
+      if (!spare_[i].empty()) lanes_[i].append(spare_[i]);
     }
   }
 
@@ -112,6 +121,7 @@ class BoundedChannel {
   std::atomic<std::size_t> size_{0};                   ///< Of pushed_ and lanes_.
 
   // The consumer's alone.
+  std::array<std::vector<T>, kPriorityCount> spare_;  ///< Empty but in take_over().
   std::array<Lane, kPriorityCount> lanes_;
   std::size_t taken_ = 0;  ///< Of lanes_.
   std::size_t turn_ = 0;

@@ -312,6 +312,8 @@ void TransactionalKvDatabase::housekeep(base::Nanos now) {
   cut_chains(kStepsMax);
   remove_dead(kStepsMax);
   if (is_bounded()) {
+    // Half of it is a table that doubles, or a huge page here and there, away from the bound.
+    pages_.hold_back(memory_bytes() > options_.memory_bytes_max / 2);
     take_warm_values();
     (void)make_room(kNodesPerHousekeeping);
   }

@@ -99,7 +99,6 @@ class TransactionalKvDatabase final : public KvDatabase {
   /// Keeps bytes of the log's owner with the state: they are persisted together with the operation
   /// or position that is finished next. Not hashed: they describe the log, not the data.
   void put_label(base::Bytes label);
-  /// The newest one, put or loaded; empty if there never was any.
   [[nodiscard]] const base::Bytes& label() const { return label_; }
 
   /// Fills an empty database from the backend's rows and returns the index they cover (0: none).
@@ -121,8 +120,9 @@ class TransactionalKvDatabase final : public KvDatabase {
   [[nodiscard]] MemoryStatus memory_status() const;
   /// What remains if every value that may leave has left; only fewer keys make it less.
   [[nodiscard]] std::uint64_t unevictable_bytes() const;
-  /// No more keys may be admitted: the addresses for them come to their end.
+  /// No more keys may be admitted (nor, then, deletes of what is not there): RecordHeap's.
   [[nodiscard]] bool has_full_keys() const { return heap_.is_nearly_full(); }
+  [[nodiscard]] bool has_no_room_for_tombstones() const { return heap_.is_full(); }
 
   [[nodiscard]] StateHash hash() const;
   [[nodiscard]] LogIndex applied_index() const { return applied_index_; }

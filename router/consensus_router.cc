@@ -87,7 +87,8 @@ Fullness ConsensusRouter::State::fullness() const {
   const auto image = machine.image();
   return {log_bytes.load(std::memory_order_relaxed),
           gate.bounds_tables() ? image->database->unevictable_bytes() : 0,
-          image->persistence->is_paused(), image->database->has_full_keys()};
+          image->persistence->is_paused(), image->database->has_full_keys(),
+          image->database->has_no_room_for_tombstones()};
 }
 
 /// A replica that hears no leader forgets it within a moment, so that one which is known has a

@@ -83,6 +83,10 @@ void ConsensusRouter::State::on_message(net::PeerId from, const ForwardSubmit& m
     case ForwardIntake::Verdict::kTake:
       break;
   }
+  // The submitter asked its own tables; these may come to their end sooner.
+  if (machine.image()->database->has_no_room_for_tombstones()) {
+    return answer(ForwardRefused::Reason::kBusy);
+  }
   // What this build cannot read would end every replica that executes it.
   if (!is_readable(message.command)) return answer(ForwardRefused::Reason::kRefused);
   base::Bytes command(message.command);

@@ -23,7 +23,8 @@ DirectRouter::DirectRouter(CommitPipeline& pipeline, core::KvServiceCore& core,
 
 Fullness DirectRouter::fullness() const {
   return {pipeline_.log_bytes(), gate_.bounds_tables() ? database_.unevictable_bytes() : 0,
-          persistence_.is_paused(), database_.has_full_keys()};
+          persistence_.is_paused(), database_.has_full_keys(),
+          database_.has_no_room_for_tombstones()};
 }
 
 ColdReads::Source DirectRouter::source() const { return {std::shared_ptr<void>(), &core_}; }

@@ -22,6 +22,11 @@ bool grows(const core::KvOperation& operation) {
   });
 }
 
+bool deletes_keys(const core::KvOperation& operation) {
+  return std::any_of(operation.steps.begin(), operation.steps.end(),
+                     [](const core::Step& step) { return step.kind == core::StepKind::kDelete; });
+}
+
 }  // namespace
 
 std::optional<core::Outcome> RequestGate::check(const core::KvOperation& operation,
@@ -49,6 +54,12 @@ std::optional<core::Outcome> RequestGate::check(const core::KvOperation& operati
     return core::refused(OutcomeCode::kMemoryFull,
                          "Keys, with the small values beside them, take all the addresses one "
                          "store has for them; reads and deletes are admitted",
+                         1'000);
+  }
+  if (fullness.has_no_room_for_tombstones && deletes_keys(operation)) {
+    return core::refused(OutcomeCode::kMemoryFull,
+                         "No addresses are left for tombstones: clear ranges of keys, or start "
+                         "the server anew, which packs them",
                          1'000);
   }
   return std::nullopt;

@@ -27,6 +27,7 @@ struct Fullness {
   std::uint64_t table_bytes = 0;  ///< Of the tables, without values that may leave memory.
   bool is_backend_paused = false;
   bool has_full_keys = false;  ///< The tables can take no more keys, whatever memory there is.
+  bool has_no_room_for_tombstones = false;  ///< Nor deletes of keys that are not there.
 };
 
 /// What every router does around an operation: admission before it, counting behind it.

@@ -9,8 +9,10 @@
 namespace synod::server {
 namespace {
 
-/// Between snapshots that are taken because the log in memory is large.
-constexpr base::Nanos kSnapshotPauseUnderLimit = std::chrono::milliseconds(500);
+/// Between snapshots that are taken because the log in memory is large, and between two looks at
+/// it: what is written meanwhile comes on top.
+constexpr base::Nanos kSnapshotPauseUnderLimit = std::chrono::milliseconds(100);
+constexpr base::Nanos kLookInterval = std::chrono::milliseconds(50);
 
 router::Durability to_router(Durability durability) {
   switch (durability) {
@@ -141,7 +143,10 @@ router::ReplicatedOptions replica_options(const Config& config, const PeerEntry&
   runtime.replica.reads_by_lease = config.consensus.read_mode == ReadMode::kLease;
   runtime.state.snapshot_every_slots = config.consensus.snapshot_every_slots;
   runtime.keep_slots = config.consensus.keep_slots;
-  if (plan.log_memory_bytes_max != 0) runtime.state.snapshot_pause = kSnapshotPauseUnderLimit;
+  if (plan.log_memory_bytes_max != 0) {
+    runtime.state.snapshot_pause = kSnapshotPauseUnderLimit;
+    options.space_interval = kLookInterval;
+  }
   return options;
 }
 

@@ -40,7 +40,7 @@ void CuckooTable::housekeep() {
 void CuckooTable::prepare_next() {
   const std::size_t count = 2 * layout_.load(std::memory_order_relaxed)->bucket_count;
   const std::size_t bytes = count * sizeof(CuckooBucket);
-  if (bytes < kCuckooPieceBytes || pages_ == nullptr || !pages_->is_attended()) return;
+  if (bytes < kCuckooPieceBytes || pages_ == nullptr || !pages_->may_prepare()) return;
   prepared_ = allocate_cuckoo_buckets(count);
   memory_bytes_ += bytes;
   // Growth does not wait for it: what is not ready comes in small pages.

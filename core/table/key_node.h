@@ -110,7 +110,7 @@ struct Record {
 
   std::uint8_t short_size_ = 0;
   /// Where what follows begins; a pointer to an older record comes no earlier than behind it.
-  std::array<char, 4> rest_;
+  [[maybe_unused]] std::array<char, 4> rest_;
 };
 static_assert(sizeof(Record) == 24 && alignof(Record) == 8, "20 bytes and the first that follow");
 

@@ -26,9 +26,9 @@ namespace synod::core {
 ///       Where somebody was first, pages stay as they are.
 ///   P3  bytes_waiting() counts memory from give_back() until it is unmapped.
 ///
-/// Threads: prepare, is_done, give_back on the writer; attend, leave and work on one thread at a
-/// time, which may be another; bytes_waiting and is_attended from any thread.
-/// Failure: the kernel may refuse huge pages; then the pages come small, on first use.
+/// Threads: hold_back, prepare, is_done, give_back on the writer; attend, leave and work on one
+/// thread at a time, which may be another; bytes_waiting and is_attended from any thread. Failure:
+/// the kernel may refuse huge pages; then the pages come small, on first use.
 class PageKeeper {
  public:
   /// Of one call of work(): a huge page.
@@ -47,6 +47,12 @@ class PageKeeper {
   /// Unmaps what waits; nothing is prepared from here on and `wake` is not called again.
   void leave();
   [[nodiscard]] bool is_attended() const { return is_attended_.load(std::memory_order_relaxed); }
+  /// Memory is short: nothing is to be filled before it is needed.
+  void hold_back(bool is_short) { is_short_.store(is_short, std::memory_order_relaxed); }
+  /// What is asked for would be prepared, and may be.
+  [[nodiscard]] bool may_prepare() const {
+    return is_attended() && !is_short_.load(std::memory_order_relaxed);
+  }
   /// Does one piece; true if there is more.
   bool work();
 
@@ -79,6 +85,7 @@ class PageKeeper {
   Ticket given_ = 0;
 
   std::atomic<bool> is_attended_{false};
+  std::atomic<bool> is_short_{false};
   std::atomic<Ticket> done_{0};
   std::atomic<std::size_t> bytes_waiting_{0};
 };

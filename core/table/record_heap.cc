@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/table/record_heap.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace synod::core {
@@ -31,12 +33,30 @@ KeyNode* RecordHeap::make_node(const KeyRef& ref, bool has_room, std::size_t roo
   const bool is_apart = ref.key.size() > KeyNode::kBesideMax;
   void* apart = is_apart ? records_.allocate(ref.key.size()) : nullptr;
   void* memory = nodes_.allocate(KeyNode::bytes_for(ref.key.size()) + (has_room ? room_bytes : 0));
-  return KeyNode::construct(memory, ref, has_room, apart);
+  KeyNode* node = KeyNode::construct(memory, ref, has_room, apart);
+  count_node(static_cast<std::ptrdiff_t>(node->bytes()));
+  return node;
+}
+
+/// Half of the range holds nodes with room, which may be a ninth of what they would be without. The
+/// other half must hold all the others without: these bytes, and an eighth for rounding (S1).
+bool RecordHeap::is_nearly_full() const {
+  constexpr std::size_t kChunk = NodeRange::kChunkBytes;
+  const std::size_t chunks = range_.chunks();
+  const std::size_t free = range_.chunks_free();
+  if (least_bytes_.load(std::memory_order_relaxed) > chunks * kChunk / 16 * 7) return true;
+  // Chunks that are sparse take the next keys, if they are of their size.
+  const bool is_dense = nodes_.bytes_in_use() > chunks * kChunk / 4 * 3;
+  return free <= std::max<std::size_t>(chunks / 32, 2) || (free < chunks / 8 && is_dense);
+}
+
+bool RecordHeap::is_full() const {
+  return range_.chunks_free() <= std::max<std::size_t>(range_.chunks() / 64, 1);
 }
 
 KeyNode* RecordHeap::create_node(const KeyRef& ref, const RecordHeader& header,
                                  base::BytesView value) {
-  const bool has_room = value.size() <= kBesideMax;
+  const bool has_room = value.size() <= kBesideMax && may_have_room();
   KeyNode* node = make_node(ref, has_room, Record::bytes_for(header, value.size(), false));
   Record* record = nullptr;
   if (has_room) {
@@ -51,9 +71,15 @@ KeyNode* RecordHeap::create_node(const KeyRef& ref, const RecordHeader& header,
 
 KeyNode* RecordHeap::create_cold_node(const KeyRef& ref, const RecordHeader& header,
                                       std::uint32_t value_size) {
-  KeyNode* node = make_node(ref, true, Record::cold_bytes_for(header, value_size));
-  Record* record = Record::construct_cold(node->room(), header, value_size);
-  record->parts |= Record::kInNode;
+  const bool has_room = may_have_room();
+  KeyNode* node = make_node(ref, has_room, Record::cold_bytes_for(header, value_size));
+  Record* record = nullptr;
+  if (has_room) {
+    record = Record::construct_cold(node->room(), header, value_size);
+    record->parts |= Record::kInNode;
+  } else {
+    record = create_cold(header, value_size);
+  }
   node->head.store(record, std::memory_order_relaxed);
   return node;
 }
@@ -155,6 +181,11 @@ void RecordHeap::count_retired(std::ptrdiff_t bytes) {
                        std::memory_order_relaxed);
 }
 
+void RecordHeap::count_node(std::ptrdiff_t bytes) {
+  least_bytes_.store(least_bytes_.load(std::memory_order_relaxed) + static_cast<std::size_t>(bytes),
+                     std::memory_order_relaxed);
+}
+
 void RecordHeap::destroy_record_beside(void* record) {
   // H1: no reader is left in the room.
   static_cast<Record*>(record)->parts = Record::kInNode | Record::kVacant;
@@ -164,6 +195,8 @@ void RecordHeap::destroy_record_beside(void* record) {
 
 void RecordHeap::destroy_node(void* node) {
   const auto& known = *static_cast<KeyNode*>(node);
+  static_cast<RecordHeap*>(SlabAllocator::user_of(node))
+      ->count_node(-static_cast<std::ptrdiff_t>(known.bytes()));
   if (known.is_apart()) {
     SlabAllocator::release(const_cast<char*>(known.key().data()), known.key_size());
   }

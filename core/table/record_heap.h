@@ -28,6 +28,8 @@ namespace synod::core {
 ///   H3  A retired node's head is null, so no callback finds a record there to move.
 ///   H4  Nodes, and nothing that lies apart from them, come from the NodeRange. A handle means its
 ///       node until the epoch of the node's retirement has passed.
+///   H5  While less than half of the range is free nodes are made without room, when they are
+///       loaded as well. What is admitted (is_nearly_full) therefore fits whatever its history.
 ///
 /// Threads: the one writer; the counts of bytes from any thread.
 class RecordHeap {
@@ -71,11 +73,11 @@ class RecordHeap {
 
   /// What the handles of the nodes count from.
   [[nodiscard]] NodeBase base() const { return range_.base(); }
-  /// Any thread. The addresses for nodes come to their end: no more keys may be admitted. An eighth
-  /// is left for those that were, and for holes that are more on another replica.
-  [[nodiscard]] bool is_nearly_full() const {
-    return range_.chunks_free() < range_.chunks() / kLeftShare;
-  }
+  /// Any thread. The addresses for nodes come to their end: no more keys may be admitted. What is
+  /// left is for those that were, and for holes that are more on another replica.
+  [[nodiscard]] bool is_nearly_full() const;
+  /// And now not even tombstones of keys that never were.
+  [[nodiscard]] bool is_full() const;
   /// Huge pages at once (SlabAllocator::set_eager).
   void set_eager(bool eager) {
     nodes_.set_eager(eager);
@@ -100,14 +102,15 @@ class RecordHeap {
   }
 
  private:
-  static constexpr std::size_t kLeftShare = 8;
-
+  /// Nodes may have room for a record, as far as the range goes (H5).
+  [[nodiscard]] bool may_have_room() const { return range_.chunks_free() >= range_.chunks() / 2; }
   [[nodiscard]] KeyNode* make_node(const KeyRef& ref, bool has_room, std::size_t room_bytes);
   static void destroy_record(void* record);
   static void destroy_record_beside(void* record);
   static void destroy_node(void* node);
   void retire(Record* record);
   void count_retired(std::ptrdiff_t bytes);
+  void count_node(std::ptrdiff_t bytes);
   [[nodiscard]] static std::size_t room_bytes(const KeyNode& node);
 
   EpochManager& epochs_;
@@ -115,6 +118,7 @@ class RecordHeap {
   SlabAllocator nodes_{this, &range_};
   SlabAllocator records_{this};  ///< What lies apart: records, and the bytes of long keys.
   std::atomic<std::size_t> bytes_retired_{0};
+  std::atomic<std::size_t> least_bytes_{0};  ///< Of all nodes if none had room.
 };
 
 }  // namespace synod::core

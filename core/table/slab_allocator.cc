@@ -221,7 +221,9 @@ void* SlabAllocator::take_prepared() {
 }
 
 void SlabAllocator::prepare_ahead() {
-  if (pages_ == nullptr || !pages_->is_attended()) return;
+  if (pages_ == nullptr || !pages_->may_prepare()) return;
+  // Towards its end the range is for those who need it now.
+  if (range_ != nullptr && range_->chunks_free() < range_->chunks() / 8) return;
   constexpr std::size_t kShare = 32;
   const std::size_t wanted =
       std::clamp<std::size_t>(bytes_reserved() / kChunkBytes / kShare, 1, kAheadMax);

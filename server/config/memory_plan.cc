@@ -47,8 +47,10 @@ MemoryPlan plan_memory(const Config& config) {
   const std::uint64_t process = std::min(given.memory_limit / 8 * 3, kProcessBytesMax) / stores;
   const bool is_replica = shape_of(config) != Shape::kStandalone;
   plan.log_memory_bytes_max = is_replica ? share / 8 : 0;
-  const std::uint64_t tables = rest(share, plan.write_buffer_bytes + plan.block_cache_bytes +
-                                               plan.log_memory_bytes_max + process);
+  // While a snapshot is taken, behind which the log may be cut, as much again is written.
+  const std::uint64_t log = 2 * plan.log_memory_bytes_max;
+  const std::uint64_t tables =
+      rest(share, plan.write_buffer_bytes + plan.block_cache_bytes + log + process);
   // The tables count what they asked for; the allocator takes some more.
   plan.table_bytes = tables / 8 * 7;
   plan.fixed_bytes_max = plan.table_bytes / 16 * 15;

@@ -190,6 +190,14 @@ TEST_F(PreparedSlabsTest, GoesOnInSmallPagesWhileNothingIsReady) {
   expect_whole();
 }
 
+TEST_F(PreparedSlabsTest, NothingIsAheadWhileMemoryIsShort) {
+  pages_.hold_back(true);
+  fill(100);
+  EXPECT_EQ(wakes_, 0);
+  EXPECT_LE(slabs_.bytes_reserved(), slabs_.bytes_in_use() + kChunk + 100 * 2 * kSlot);
+  expect_whole();
+}
+
 class PreparedTableTest : public PageKeeperTest {
  protected:
   PreparedTableTest() { table_.set_pages(&pages_); }

@@ -185,7 +185,7 @@ TEST(StandaloneSim, KeysThatTakeAllAddressesAreRefusedBeforeTheLog) {
     server.settle();
   } while (server.outcomes()[position]->ok() && keys < 3'000);
   EXPECT_EQ(server.outcomes()[position]->code, core::OutcomeCode::kMemoryFull);
-  EXPECT_GT(keys, 1'000);
+  EXPECT_GT(keys, 600);
   EXPECT_EQ(server.get(key_of(0)), "v");
   core::Step erase;
   erase.kind = core::StepKind::kDelete;

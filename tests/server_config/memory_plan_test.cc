@@ -47,7 +47,7 @@ TEST(MemoryPlan, ReplicasOfOneProcessShareTheLimit) {
   config.cluster.replicated = true;
   const MemoryPlan third = plan_memory(config);
   EXPECT_LE(3 * (third.table_bytes + third.write_buffer_bytes + third.block_cache_bytes +
-                 third.log_memory_bytes_max),
+                 2 * third.log_memory_bytes_max),
             768 * kMiB);
   EXPECT_EQ(third.write_buffer_bytes, 8 * kMiB);
   EXPECT_EQ(third.block_cache_bytes, 8 * kMiB);
